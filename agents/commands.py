@@ -1,0 +1,54 @@
+"""`bakeoff chat` and `bakeoff tools`."""
+
+from typing import Annotated
+
+import typer
+
+from lab.console import Console
+
+chat_app = typer.Typer()
+app = typer.Typer(help="The agent's tools.", no_args_is_help=True)
+
+
+@chat_app.command()
+def chat(
+    question: Annotated[
+        str | None, typer.Option("--question", "-q", help="Answer this one question and leave.")
+    ] = None,
+    llm: Annotated[str | None, typer.Option(help="The base LLM, e.g. embedded:smollm2 or openai:gpt-5-mini.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON document (with -q).")] = False,
+) -> None:
+    """Talk with the agent: it routes between Wikipedia, web search, your documents and your classifier."""
+    from agents.chat import chat as talk
+    from agents.chat import show
+    from agents.conversation import Conversation
+    from lab.errors import BakeoffError
+    from lab.llm import resolve_llm
+
+    if json and question is None:
+        raise BakeoffError("a question with --json", "none", 'ask one: bakeoff chat -q "…" --json')
+    conversation = Conversation(resolve_llm(llm))
+    if question is None:
+        talk(conversation)
+    elif json:
+        Console().document(conversation.answer(question).document())
+    else:
+        show(conversation, question)
+
+
+@app.command("list")
+def list_(json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """List the tools on offer, each with its JSON schema."""
+    from agents.tools import offered_tools
+
+    catalogue = offered_tools()
+    if json:
+        tools = catalogue.tools.values()
+        Console().document(
+            [{"name": t.name, "description": t.description, "schema": t.get_input_jsonschema()} for t in tools]
+        )
+        return
+    for tool in catalogue.tools.values():
+        Console().answer(f"{tool.name:10} {tool.description}")
+    for line in catalogue.missing:
+        Console().note(line)

@@ -1,0 +1,99 @@
+"""The graph: route -> tools -> answer. Whoever routes, what follows is the same."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from langchain_core.messages import BaseMessage, SystemMessage, ToolMessage
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.graph import END, START, StateGraph
+from langgraph.graph.state import CompiledStateGraph
+from langgraph.prebuilt import ToolNode
+from langgraph.prebuilt.tool_node import ToolCallRequest
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from agents.prompts import ROUTE, answer_prompt
+from agents.router import EmbeddedRouter, after_route, after_tools
+from agents.state import Context, Routing, State, found_evidence, turn_messages
+from agents.tools.catalogue import Catalogue, explain_failure
+from lab.errors import BakeoffError
+
+
+def build_graph(
+    catalogue: Catalogue, checkpointer: BaseCheckpointSaver[str] | None = None
+) -> CompiledStateGraph[State, Context, State, State]:
+    """Compile the agent's graph over the tools on offer; the base LLM comes with each call's Context."""
+    graph = StateGraph(State, context_schema=Context)
+    graph.add_node("route", route)
+    tools = list(catalogue.tools.values())
+    graph.add_node("tools", ToolNode(tools, handle_tool_errors=explain_failure, wrap_tool_call=_timed))
+    graph.add_node("answer", answer)
+    graph.add_edge(START, "route")
+    graph.add_conditional_edges("route", after_route, {"tools": "tools", "answer": "answer", "end": END})
+    graph.add_conditional_edges("tools", after_tools, {"route": "route", "answer": "answer"})
+    graph.add_edge("answer", END)
+    return graph.compile(checkpointer=checkpointer)
+
+
+def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Decide which tools to call; the decision is an AIMessage, with tool calls or without."""
+    context, turn = runtime.context, turn_messages(state["messages"])
+    rounds, note = sum(message.type == "tool" for message in turn), ""
+    if context.router == "native":
+        try:
+            decision = _ask_llm(state, context)
+            return {"messages": [decision], "rounds": rounds, "routing": Routing(kind="native", scores={}, note="")}
+        except NotImplementedError:
+            note = f"{context.llm.name} takes no tools; the embedded router chose"
+    chosen, scores = EmbeddedRouter.load().decide(turn[0].text, context.catalogue.tools)
+    return {"messages": [chosen], "rounds": rounds, "routing": Routing(kind="embedded", scores=scores, note=note)}
+
+
+def _ask_llm(state: State, context: Context) -> BaseMessage:
+    """Let an LLM with native tool calling decide.
+
+    Raises:
+        NotImplementedError: it takes no tools.
+        BakeoffError: it cannot be reached.
+    """
+    bound = context.llm.chat.bind_tools(list(context.catalogue.tools.values()))
+    try:
+        return bound.invoke([SystemMessage(ROUTE), *state["messages"]])
+    except Exception as error:  # each provider's client has errors of its own
+        if getattr(error, "status_code", None) in (400, 404, 422, 501):
+            raise NotImplementedError from error
+        raise unreachable(context, error) from error
+
+
+def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
+    """Compose the answer from this turn's evidence; without any, from the conversation alone."""
+    turn = turn_messages(state["messages"])
+    history = state["messages"][: len(state["messages"]) - len(turn)]
+    failures = [message.text for message in turn if isinstance(message, ToolMessage) and message.status == "error"]
+    prompt = answer_prompt(history, turn[0].text, found_evidence(state["messages"]), failures)
+    try:
+        return {"messages": [runtime.context.llm.chat.invoke(prompt)]}
+    except BakeoffError:
+        raise
+    except Exception as error:  # each provider's client has errors of its own
+        raise unreachable(runtime.context, error) from error
+
+
+def unreachable(context: Context, error: Exception) -> BakeoffError:
+    """Return the error to show when the base LLM does not answer."""
+    reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else 'no reason given'}"
+    return BakeoffError(
+        f"an answer from {context.llm.name}", reason, f"check it with: bakeoff llm check {context.llm.name}"
+    )
+
+
+def _timed(
+    request: ToolCallRequest, execute: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
+) -> ToolMessage | Command[Any]:
+    """Run one tool call and note its seconds on the message."""
+    start = time.perf_counter()
+    message = execute(request)
+    if isinstance(message, ToolMessage):
+        message.additional_kwargs["seconds"] = round(time.perf_counter() - start, 3)
+    return message

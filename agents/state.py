@@ -1,0 +1,54 @@
+"""What travels through the graph in one turn, and what is fixed for it."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal, TypedDict
+
+from langchain_core.messages import AnyMessage
+from langgraph.graph.message import add_messages
+
+from agents.tools.catalogue import Catalogue
+from lab.llm import BaseLLM
+from rag import Evidence
+
+RouterKind = Literal["native", "embedded"]
+
+
+class Routing(TypedDict):
+    """How the last decision was made; `scores` are probabilities per route (embedded router only)."""
+
+    kind: RouterKind
+    scores: dict[str, float]
+    note: str
+
+
+NOT_YET = Routing(kind="embedded", scores={}, note="")
+
+
+class State(TypedDict):
+    """The conversation, and this turn's routing and number of tool rounds."""
+
+    messages: Annotated[list[AnyMessage], add_messages]
+    routing: Routing
+    rounds: int
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the caller chooses per turn: the base LLM, who routes, and the tools on offer."""
+
+    llm: BaseLLM
+    router: RouterKind
+    catalogue: Catalogue
+
+
+def turn_messages(messages: list[AnyMessage]) -> list[AnyMessage]:
+    """Return the messages since the user last spoke, the user's own first."""
+    start = max(index for index, message in enumerate(messages) if message.type == "human")
+    return messages[start:]
+
+
+def found_evidence(messages: list[AnyMessage]) -> list[Evidence]:
+    """Return all evidence that this turn's tools found, in order."""
+    artifacts = [getattr(message, "artifact", None) or {} for message in turn_messages(messages)]
+    rows = [row for artifact in artifacts for row in artifact.get("evidence", ())]
+    return [Evidence(**(row | {"span": tuple(row["span"])})) for row in rows]

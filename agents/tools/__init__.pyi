@@ -1,0 +1,2 @@
+from .catalogue import Catalogue as Catalogue
+from .catalogue import offered_tools as offered_tools

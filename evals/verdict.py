@@ -1,0 +1,93 @@
+"""What the comparisons support, in words and as data, with what would change it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from evals.statistics import Comparison
+
+TUNED, RETRIEVED = ("finetuned", "linear_probe"), ("rag", "knn")
+SIGNIFICANT = 0.05
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`winner` is None where the measurements do not decide."""
+
+    winner: str | None
+    statement: str
+    because: list[str]
+    would_change_if: list[str]
+
+
+def decide(results: Sequence[dict[str, Any]], comparisons: Sequence[Comparison], reference: str) -> Verdict:
+    """Weigh the reference approach against the best that retrieves; say who wins, or that nobody does.
+
+    Args:
+        results: rows of `metrics.result_row`, each with its `key`.
+        comparisons: pairs that include (reference, each other arm).
+        reference: key of the arm that stands for its side, normally "finetuned".
+    """
+    answered = {row["key"]: row for row in results if row["accuracy"] is not None}
+    rivals = [row for row in answered.values() if row["approach"] in RETRIEVED]
+    if reference not in answered or not rivals:
+        return _no_contest(answered)
+    rival = max(rivals, key=lambda row: row["accuracy"])["key"]
+    duel = next((c for c in comparisons if {c.a, c.b} == {reference, rival}), None)
+    if duel is None:
+        return _no_contest(answered)
+    decided = duel.p_adjusted < SIGNIFICANT
+    winner = (reference if duel.difference > 0 else rival) if decided else None
+    return Verdict(
+        winner,
+        _statement(duel, winner),
+        [_told(c) for c in comparisons if reference in (c.a, c.b)],
+        _changes(answered, comparisons, duel, winner),
+    )
+
+
+def _statement(duel: Comparison, winner: str | None) -> str:
+    points, (low, high) = abs(duel.difference) * 100, duel.ci
+    interval = (
+        f"95 % interval {low * 100:+.1f} to {high * 100:+.1f}, Holm-adjusted p = {duel.p_adjusted:.2g}, n = {duel.n}"
+    )
+    if winner is None:
+        return f"Undecided: {duel.a} and {duel.b} differ by {points:.1f} points ({interval})."
+    side = "Fine-tune" if winner.split("@")[0] in TUNED else "Retrieve"
+    loser = duel.b if winner == duel.a else duel.a
+    return f"{side}: {winner} is {points:.1f} points more accurate than {loser} ({interval})."
+
+
+def _told(comparison: Comparison) -> str:
+    low, high = comparison.ci
+    sure = "significant" if comparison.p_adjusted < SIGNIFICANT else "not significant"
+    return (
+        f"{comparison.a} against {comparison.b}: {comparison.difference * 100:+.1f} points"
+        f" ({low * 100:+.1f} to {high * 100:+.1f}), p = {comparison.p_adjusted:.2g}, {sure}"
+    )
+
+
+def _changes(
+    answered: dict[str, dict[str, Any]], comparisons: Sequence[Comparison], duel: Comparison, winner: str | None
+) -> list[str]:
+    lines = []
+    if winner is None and duel.needed:
+        lines.append(f"more test examples: about {duel.needed} would settle a difference of this size (here {duel.n})")
+    tuned, retrieved = answered[duel.a]["fit_seconds"], answered[duel.b]["fit_seconds"]
+    costs = f"{tuned:.0f} s of training against {retrieved:.0f} s of indexing"
+    lines.append(f"the data changes often: taking all of it in costs {costs}")
+    for pair in comparisons:
+        if pair.a.split("@")[0] == pair.b.split("@")[0] == "rag":
+            sure = "significantly" if pair.p_adjusted < SIGNIFICANT else "not significantly"
+            lines.append(
+                f"another base LLM: over the same index, {pair.b} scores {-pair.difference * 100:+.1f} points against"
+                f" {pair.a} ({sure})"
+            )
+    return lines
+
+
+def _no_contest(answered: dict[str, dict[str, Any]]) -> Verdict:
+    statement = "No verdict: the run has no pair of a fine-tuned and a retrieving approach that both answered."
+    best = max(answered.values(), key=lambda row: row["accuracy"], default=None)
+    because = [f"best of what ran: {best['key']} with {best['accuracy']:.1%}"] if best else []
+    return Verdict(None, statement, because, ["run the suite with finetuned and rag or knn in it"])

@@ -1,0 +1,85 @@
+"""What the user sees: the answer on stdout, all else on stderr, and no raw control characters from outside."""
+
+import json
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console as RichConsole
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+# C0 and C1 controls but tab and newline, and the characters that reverse or hide text in a terminal.
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Return `text` with terminal control characters shown as U+FFFD, so that data cannot steer the terminal."""
+    return _CONTROL.sub("\ufffd", text)
+
+
+class Console:
+    """The two streams of a command; `answer` is what a pipe receives."""
+
+    def __init__(self) -> None:
+        self._stderr = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        self._stdout = RichConsole(highlight=False)
+
+    def note(self, text: str) -> None:
+        """Tell the user something that is not the answer."""
+        self._stderr.print(Text(printable(text)), style="dim")
+
+    def warn(self, text: str) -> None:
+        """Tell the user something that may change what they do."""
+        self._stderr.print(Text(f"warning: {printable(text)}"), style="yellow")
+
+    def answer(self, text: str, end: str = "\n") -> None:
+        """Print the answer, or a piece of it."""
+        sys.stdout.write(printable(text) + end)
+        sys.stdout.flush()
+
+    def table(self, table: Table) -> None:
+        """Print a table as the answer; wide enough to be complete when the output is not a terminal."""
+        if not self._stdout.is_terminal:
+            self._stdout.width = 160
+        self._stdout.print(table)
+
+    def document(self, document: object) -> None:
+        """Print one JSON document as the answer."""
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.flush()
+
+
+class _Rate(ProgressColumn):
+    """How many steps a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.1f}/s" if task.speed else "", style="dim")
+
+
+class Bar:
+    """One line of progress; `advance` moves it."""
+
+    def __init__(self, bar: Progress, task: int) -> None:
+        self._bar, self._task = bar, task
+
+    def advance(self, steps: float = 1) -> None:
+        """Move the bar by `steps`."""
+        self._bar.advance(self._task, steps)  # type: ignore[arg-type]
+
+    def describe(self, text: str) -> None:
+        """Change the words in front of the bar."""
+        self._bar.update(self._task, description=text)  # type: ignore[arg-type]
+
+
+@contextmanager
+def progress(description: str, total: float) -> Iterator[Bar]:
+    """Show a bar on stderr with rate and time left; a single line when stderr is not a terminal."""
+    console = RichConsole(stderr=True)
+    if not console.is_terminal:
+        console.print(Text(f"{description} ({total:g})"))
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        yield Bar(bar, bar.add_task(description, total=total))

@@ -1,0 +1,36 @@
+"""Labelled texts from the Hugging Face hub, or from a local folder in its layout."""
+
+from collections.abc import Iterator
+
+from lab.datasets.examples import Dataset
+from lab.datasets.files import Row, dataset_from_rows
+from lab.errors import BakeoffError
+from lab.settings import settings
+
+
+def load_hub(identifier: str, text_column: str, label_column: str, split: str = "train") -> Dataset:
+    """Read one split of a hub dataset ("org/name" or a local folder); integer classes become their names.
+
+    Raises:
+        BakeoffError: the dataset or the split cannot be had, or a column is missing.
+    """
+    import datasets
+
+    datasets.disable_progress_bars()
+    token = settings().hf_token
+    try:
+        table = datasets.load_dataset(identifier, split=split, token=token.get_secret_value() if token else None)
+    except Exception as error:  # the hub's client raises its own, requests', httpx' and builtin errors alike
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        fix = "check the id and the network, or save the data as a file and give its path"
+        raise BakeoffError(f"split '{split}' of the dataset {identifier}", reason, fix) from error
+    feature = table.features.get(label_column)
+    names = feature.names if isinstance(feature, datasets.ClassLabel) else None
+
+    def rows() -> Iterator[Row]:
+        for number, row in enumerate(table, 1):
+            if names and row.get(label_column) is not None and row[label_column] >= 0:
+                row = {**row, label_column: names[row[label_column]]}
+            yield number, row
+
+    return dataset_from_rows(f"hf:{identifier}", rows(), text_column, label_column)

@@ -1,0 +1,23 @@
+"""Errors a user can act on: what was expected, what came instead, and the command that mends it."""
+
+
+class BakeoffError(Exception):
+    """A failure the user can mend; the command line shows it as one line and exits with `exit_code`.
+
+    Args:
+        expected: what Bakeoff needed, as a noun phrase ("a column named 'text'").
+        got: what it found instead.
+        fix: the command or edit that mends it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, expected: str, got: str, fix: str) -> None:
+        self.expected, self.got, self.fix = expected, got, fix
+        super().__init__(f"expected {expected}; got {got}; {fix}")
+
+
+class GateFailed(BakeoffError):
+    """A check that was asked for came out negative: a regression, a lost promotion."""
+
+    exit_code = 3

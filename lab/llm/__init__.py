@@ -1,0 +1,5 @@
+"""Base LLMs: one string names a chat model that answers, and can score labels."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

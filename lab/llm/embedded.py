@@ -1,0 +1,149 @@
+"""The embedded LLM as a LangChain chat model: it answers, streams and stops, with no network."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, cast
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from transformers import StoppingCriteria, TextIteratorStreamer
+
+from lab.devices import choose_device, choose_precision
+from lab.errors import BakeoffError
+from lab.llm.weights import load_embedded
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ROLES = {"system": "system", "ai": "assistant"}
+
+
+class EmbeddedChat(BaseChatModel):
+    """A causal language model in this process; greedy, so that the same question gets the same answer."""
+
+    model: str
+    max_new_tokens: int = 128
+    repetition_penalty: float = 1.1
+
+    @property
+    def _llm_type(self) -> str:
+        return "embedded"
+
+    @cached_property
+    def _loaded(self) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+        device = choose_device()
+        return load_embedded(self.model, device, choose_precision(device))
+
+    @property
+    def network(self) -> "PreTrainedModel":
+        """Return the loaded causal language model."""
+        return self._loaded[0]
+
+    @property
+    def tokenizer(self) -> "PreTrainedTokenizerBase":
+        """Return the model's tokenizer."""
+        return self._loaded[1]
+
+    def render(self, messages: Sequence[BaseMessage]) -> str:
+        """Return the prompt text for a conversation, up to where the assistant speaks next."""
+        turns = [{"role": ROLES.get(message.type, "user"), "content": message.text} for message in messages]
+        prompt = self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        return cast(str, prompt)
+
+    def encode(self, prompt: str) -> list[int]:
+        """Return the token ids of a rendered prompt.
+
+        Raises:
+            BakeoffError: it is longer than the model's context.
+        """
+        ids = self.tokenizer(prompt, add_special_tokens=self._wants_bos(prompt))["input_ids"]
+        room = self.network.config.max_position_embeddings - self.max_new_tokens
+        if len(ids) > room:
+            raise BakeoffError(f"a prompt of at most {room} tokens", f"{len(ids)}", "shorten it, or use a larger LLM")
+        return cast(list[int], ids)
+
+    def _wants_bos(self, prompt: str) -> bool:
+        """Chat templates write their own first token; plain text gets the tokenizer's."""
+        first = self.tokenizer.bos_token
+        return bool(first) and not prompt.startswith(("<|im_start|>", str(first)))
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        whole = AIMessageChunk(content="")
+        for chunk in self._stream(messages, stop, run_manager, **kwargs):
+            whole += cast(AIMessageChunk, chunk.message)
+        answer = AIMessage(whole.text, usage_metadata=whole.usage_metadata)
+        return ChatResult(generations=[ChatGeneration(message=answer)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        ids = self.encode(self.render(messages))
+        written = 0
+        for text in self._write(ids, stop or []):
+            written += 1
+            chunk = ChatGenerationChunk(message=AIMessageChunk(content=text))
+            if run_manager:
+                run_manager.on_llm_new_token(text, chunk=chunk)
+            yield chunk
+        usage = UsageMetadata(input_tokens=len(ids), output_tokens=written, total_tokens=len(ids) + written)
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=usage))
+
+    def _write(self, ids: list[int], stop: list[str]) -> Iterator[str]:
+        """Yield the answer piece by piece; closing the iterator stops the model at its next token."""
+        import torch
+
+        cancelled = threading.Event()
+        streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
+        prompt = torch.tensor([ids], device=self.network.device)
+        stops = [*stop, "\nAnswer:"] if "<|im_start|>" not in self.tokenizer.get_vocab() else stop
+
+        def generate() -> None:
+            try:
+                self.network.generate(  # type: ignore[operator]
+                    prompt,
+                    attention_mask=torch.ones_like(prompt),
+                    max_new_tokens=self.max_new_tokens,
+                    do_sample=False,
+                    repetition_penalty=self.repetition_penalty,
+                    stop_strings=stops or None,
+                    tokenizer=self.tokenizer,
+                    stopping_criteria=[_Cancelled(cancelled)],
+                    streamer=streamer,
+                )
+            finally:
+                streamer.end()
+
+        worker = threading.Thread(target=generate, daemon=True)
+        worker.start()
+        try:
+            yield from (piece for piece in streamer if piece)
+        finally:
+            cancelled.set()
+            worker.join()
+
+
+class _Cancelled(StoppingCriteria):
+    """Stops generation once the reader has gone."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self._event = event
+
+    def __call__(self, input_ids: "torch.Tensor", scores: "torch.Tensor", **kwargs: Any) -> "torch.Tensor":
+        import torch
+
+        return torch.full((input_ids.shape[0],), self._event.is_set(), device=input_ids.device, dtype=torch.bool)

@@ -1,0 +1,81 @@
+"""One string, "provider:model", to a base LLM."""
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+from pydantic import SecretStr
+
+from lab.errors import BakeoffError
+from lab.llm.embedded import EmbeddedChat
+from lab.llm.scoring import LabelScorer, LikelihoodScorer, RemoteScorer
+from lab.llm.weights import EMBEDDED
+from lab.settings import settings
+
+PROVIDER_KEYS = {"openai": "openai_api_key", "anthropic": "anthropic_api_key", "google_genai": "google_api_key"}
+
+
+@dataclass(frozen=True)
+class BaseLLM:
+    """A chat model under its name, with the way it scores labels and whether it may be offered tools."""
+
+    name: str
+    chat: BaseChatModel
+    score_labels: LabelScorer
+    embedded: bool
+
+
+@cache
+def resolve_llm(name: str | None = None) -> BaseLLM:
+    """Return the base LLM called `name` (default: the settings'), made once per process.
+
+    Raises:
+        BakeoffError: the string has no provider, the provider is unknown, its package or its key is missing.
+    """
+    name = name or settings().llm
+    provider, model = _parse(name)
+    if provider == "embedded":
+        if model not in EMBEDDED:
+            known = ", ".join(f"embedded:{known}" for known in EMBEDDED)
+            raise BakeoffError(f"an embedded model among {known}", f"'{name}'", "choose one of these")
+        chat = EmbeddedChat(model=model)
+        return BaseLLM(f"embedded:{model}", chat, LikelihoodScorer(chat), embedded=True)
+    remote = _remote(provider, model)
+    return BaseLLM(f"{provider}:{model}", remote, RemoteScorer(remote), embedded=False)
+
+
+def _parse(name: str) -> tuple[str, str]:
+    """Split "provider:model"; "provider/model" is accepted too."""
+    cut = min((name.find(mark) for mark in ":/" if mark in name), default=-1)
+    provider, model = name[:cut], name[cut + 1 :]
+    if cut <= 0 or not model:
+        raise BakeoffError("a base LLM as provider:model", f"'{name}'", "write it like embedded:smollm2")
+    return provider, model
+
+
+def _remote(provider: str, model: str) -> BaseChatModel:
+    from langchain.chat_models import init_chat_model
+
+    options: dict[str, Any] = {"temperature": 0, "timeout": settings().timeout_seconds * 3, "max_retries": 4}
+    if provider == "ollama":
+        options = {"temperature": 0}
+    if provider == "openai":
+        options["base_url"] = settings().openai_base_url
+    key = getattr(settings(), PROVIDER_KEYS.get(provider, ""), None)
+    if isinstance(key, SecretStr):
+        options["api_key"] = key.get_secret_value()
+    elif provider == "openai" and settings().openai_base_url:
+        options["api_key"] = "none-needed"  # a compatible server of one's own seldom asks for a key
+    try:
+        chat: BaseChatModel = init_chat_model(model, model_provider=provider, **options)
+        return chat
+    except ImportError as error:
+        raise BakeoffError(
+            f"the package for {provider} models", "it is not installed", f"pip install langchain-{provider}"
+        ) from error
+    except Exception as error:  # a missing key is each provider's own error
+        reason = str(error).splitlines()[0][:200]
+        variable = PROVIDER_KEYS.get(provider, "its API key").upper()
+        fix = f"set {variable} in the environment or .env, or use embedded:smollm2"
+        raise BakeoffError(f"a base LLM {provider}:{model}", reason, fix) from error

@@ -1,0 +1,89 @@
+"""One Settings object; a flag beats the environment, then .env, then bakeoff.yaml, then the default."""
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import platformdirs
+from pydantic import AliasChoices, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+
+from lab.errors import BakeoffError
+
+NO_TELEMETRY = {
+    "ANONYMIZED_TELEMETRY": "False",
+    "DO_NOT_TRACK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "LANGSMITH_TRACING": "false",
+    "TOKENIZERS_PARALLELISM": "false",
+}
+
+
+def _customary(name: str) -> AliasChoices:
+    """The name everybody already exports (OPENAI_API_KEY), and ours (BAKEOFF_OPENAI_API_KEY)."""
+    return AliasChoices(name, f"bakeoff_{name}")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set from outside; keys are secrets and never print."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="BAKEOFF_", env_file=".env", yaml_file="bakeoff.yaml", extra="ignore", populate_by_name=True
+    )
+
+    home: Path = Path(".bakeoff")
+    cache: Path = Field(default_factory=lambda: platformdirs.user_cache_path("bakeoff"))
+    llm: str = "embedded:smollm2"
+    embeddings: str = "embedded:minilm"
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    router: Literal["auto", "native", "embedded"] = "auto"
+    classifier: str | None = None
+    seed: int = 0
+    timeout_seconds: float = Field(default=20.0, gt=0)
+    usd_per_hour: float | None = Field(default=None, ge=0)
+
+    openai_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("openai_api_key"))
+    openai_base_url: str | None = Field(default=None, validation_alias=_customary("openai_base_url"))
+    anthropic_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("anthropic_api_key"))
+    google_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("google_api_key"))
+    hf_token: SecretStr | None = Field(default=None, validation_alias=_customary("hf_token"))
+    tavily_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("tavily_api_key"))
+    tavily_api_base_url: str | None = Field(default=None, validation_alias=_customary("tavily_api_base_url"))
+    wikipedia_api_url: str = Field(
+        default="https://en.wikipedia.org/w/api.php", validation_alias=_customary("wikipedia_api_url")
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order the sources: arguments, environment, .env, bakeoff.yaml."""
+        return init_settings, env_settings, dotenv_settings, YamlConfigSettingsSource(settings_cls)
+
+
+@cache
+def settings() -> Settings:
+    """Return this process's settings, read once.
+
+    Raises:
+        BakeoffError: a value is not of its kind; names the setting and what it takes.
+    """
+    for name, value in NO_TELEMETRY.items():
+        os.environ.setdefault(name, value)
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = str(first["loc"][0])
+        raise BakeoffError(
+            f"a usable value for the setting '{name}'",
+            first["msg"].lower(),
+            f"correct BAKEOFF_{name.upper()} in the environment, .env or bakeoff.yaml",
+        ) from None

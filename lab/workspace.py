@@ -1,0 +1,116 @@
+"""Where runs, classifiers and indexes live, and how a file is written so that a crash never halves it."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from lab.errors import BakeoffError
+from lab.settings import settings
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folders of one project (`home`), and the one for what can be made again (`cache`)."""
+
+    home: Path
+    cache: Path
+
+    @classmethod
+    def current(cls) -> "Workspace":
+        """Return the workspace that the settings name."""
+        return cls(settings().home, settings().cache)
+
+    @property
+    def runs(self) -> Path:
+        """Return the folder of eval runs, one folder each."""
+        return self.home / "runs"
+
+    @property
+    def classifiers(self) -> Path:
+        """Return the folder of fine-tuned classifiers, one folder each."""
+        return self.home / "classifiers"
+
+    @property
+    def indexes(self) -> Path:
+        """Return the folder of the Chroma database."""
+        return self.home / "chroma"
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, document: object) -> None:
+    """Write `document` as JSON, atomically."""
+    write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that Bakeoff wrote.
+
+    Raises:
+        BakeoffError: the file is not JSON, for instance edited by hand.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise BakeoffError(f"JSON in {path}", str(error), "delete the file, or restore it, and run again") from error
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder that becomes `path` when the block ends well, and vanishes when it does not."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        yield draft
+        draft.chmod(0o755)
+        if path.exists():
+            shutil.rmtree(path)
+        draft.replace(path)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def lock(path: Path, what: str, wait_seconds: float = 0) -> Iterator[None]:
+    """Hold `path` as a lock for the block.
+
+    Raises:
+        BakeoffError: another process still holds it after `wait_seconds`.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=wait_seconds):
+            yield
+    except Timeout:
+        raise BakeoffError(
+            f"{what} to be free", "another Bakeoff process working on it", "wait for it to end, or stop it"
+        ) from None
+
+
+def fingerprint(*parts: object) -> str:
+    """Return 16 hex digits that change whenever any of `parts` changes (SHA-256 over their JSON)."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()[:16]

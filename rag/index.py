@@ -1,0 +1,176 @@
+"""A Chroma collection kept true to its passages: explicit embeddings, content hashes, evidence out."""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from lab.embeddings import Embedder
+from lab.workspace import Workspace, fingerprint, lock
+from rag.documents import Passage, document_files, load_passages
+
+if TYPE_CHECKING:
+    from chromadb.api import ClientAPI
+
+BATCH = 256
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """A retrieved passage: where it stands and how close it is (cosine similarity, at most 1)."""
+
+    text: str
+    source: str
+    span: tuple[int, int]
+    score: float
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Sync:
+    """What one synchronisation did, in passages and seconds."""
+
+    added: int
+    removed: int
+    unchanged: int
+    seconds: float
+
+
+class Index:
+    """Passages with their vectors, on disk; one embedding model per index, so that dimensions never mix."""
+
+    def __init__(self, name: str, embedder: Embedder) -> None:
+        """Open the index called `name`, empty if it is new; each embedding model has its own."""
+        self.name = name
+        self.embedder = embedder
+        self._client = _client(Workspace.current().indexes.resolve())
+        self._collection = self._client.get_or_create_collection(
+            f"{name}-{fingerprint(embedder.name)[:8]}",
+            metadata={"index": name, "embeddings": embedder.name, "built_seconds": 0.0, "synced_at": 0.0},
+            configuration={"hnsw": {"space": "cosine", "ef_search": 200, "ef_construction": 200}},
+            embedding_function=None,  # Chroma's own would download a model
+        )
+
+    def __len__(self) -> int:
+        return self._collection.count()
+
+    @property
+    def built_seconds(self) -> float:
+        """Return how long the passages in the index took to embed and store, over all its syncs."""
+        return float(cast(float, (self._collection.metadata or {}).get("built_seconds", 0.0)))
+
+    def sync(
+        self,
+        passages: Iterable[Passage],
+        sources: Collection[str] | None = None,
+        advance: Callable[[int], None] = lambda count: None,
+    ) -> Sync:
+        """Make the index hold exactly `passages`: add the new, remove the gone, leave the same alone.
+
+        Args:
+            passages: what the index shall hold.
+            sources: the sources they speak for; passages of others stay. None speaks for the whole index.
+            advance: told of passages stored.
+        """
+        start = time.perf_counter()
+        wanted = {passage.id: passage for passage in passages}
+        with lock(Workspace.current().home / "chroma.lock", "the index", wait_seconds=600):
+            known = self._ids(sources)
+            new = [wanted[identifier] for identifier in wanted.keys() - known]
+            gone = list(known - wanted.keys())
+            for first in range(0, len(new), BATCH):
+                self._store(new[first : first + BATCH])
+                advance(len(new[first : first + BATCH]))
+            for first in range(0, len(gone), BATCH):
+                self._collection.delete(ids=gone[first : first + BATCH])
+            seconds = time.perf_counter() - start
+            if new or gone:
+                self._note_sync(seconds)
+        return Sync(len(new), len(gone), len(known) - len(gone), seconds)
+
+    def search(self, queries: Sequence[str], k: int) -> list[list[Evidence]]:
+        """Return for each query its `k` nearest passages, nearest first."""
+        if not queries or not len(self):
+            return [[] for _ in queries]
+        found = self._collection.query(
+            query_embeddings=cast(Any, self.embedder.embed(queries)), n_results=min(k, len(self))
+        )
+        rows = zip(found["documents"] or [], found["metadatas"] or [], found["distances"] or [], strict=True)
+        return [
+            [
+                Evidence(text, str(m["source"]), (int(m["start"]), int(m["end"])), 1 - distance, str(m["label"]))  # type: ignore[arg-type]
+                for text, m, distance in zip(*row, strict=True)
+            ]
+            for row in rows
+        ]
+
+    def _ids(self, sources: Collection[str] | None) -> set[str]:
+        where = cast(Any, {"source": {"$in": sorted(sources)}}) if sources is not None else None
+        return set(self._collection.get(where=where, include=[])["ids"])
+
+    def _store(self, passages: Sequence[Passage]) -> None:
+        self._collection.upsert(
+            ids=[passage.id for passage in passages],
+            embeddings=cast(Any, self.embedder.embed([passage.text for passage in passages])),
+            documents=[passage.text for passage in passages],
+            metadatas=[{"source": p.source, "start": p.span[0], "end": p.span[1], "label": p.label} for p in passages],
+        )
+
+    def _note_sync(self, seconds: float) -> None:
+        metadata = dict(self._collection.metadata or {})
+        metadata |= {"built_seconds": self.built_seconds + seconds, "synced_at": time.time()}
+        self._collection.modify(metadata=metadata)
+
+
+def document_index(embedder: Embedder | None = None) -> Index:
+    """Return the index of documents, the one the agent's knowledge tool reads."""
+    return Index("documents", embedder or Embedder.load())
+
+
+def example_index(dataset_fingerprint: str, embedder: Embedder | None = None) -> Index:
+    """Return the index of one training set's labelled examples; approaches that retrieve share it."""
+    return Index(f"examples-{dataset_fingerprint}", embedder or Embedder.load())
+
+
+def add_documents(path: Path, advance: Callable[[int], None] = lambda count: None) -> Sync:
+    """Bring the documents at `path`, a file or a folder, into the document index as they are now.
+
+    Raises:
+        BakeoffError: nothing readable is there, or a file is not text.
+    """
+    files = document_files(path)
+    passages = [passage for file in files for passage in load_passages(file)]
+    return document_index().sync(passages, {str(file) for file in files}, advance)
+
+
+def index_status() -> list[dict[str, Any]]:
+    """Return for each index its name, passages, embedding model, seconds spent building and last sync (epoch)."""
+    folder = Workspace.current().indexes
+    if not folder.exists():
+        return []
+    return [
+        {
+            "index": (collection.metadata or {}).get("index", collection.name),
+            "passages": collection.count(),
+            "embeddings": (collection.metadata or {}).get("embeddings"),
+            "built_seconds": round(float(cast(float, (collection.metadata or {}).get("built_seconds", 0.0))), 2),
+            "synced_at": (collection.metadata or {}).get("synced_at"),
+        }
+        for collection in _client(folder.resolve()).list_collections()
+    ]
+
+
+def as_documents(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
+    """Return evidence as the JSON of DESIGN: numbered from 1."""
+    return [{"n": n, **asdict(item)} for n, item in enumerate(evidence, 1)]
+
+
+@cache
+def _client(folder: Path) -> "ClientAPI":
+    import chromadb
+    from chromadb.config import Settings
+
+    folder.mkdir(parents=True, exist_ok=True)
+    return chromadb.PersistentClient(str(folder), Settings(anonymized_telemetry=False))
