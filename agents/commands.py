@@ -10,6 +10,11 @@ chat_app = typer.Typer()
 app = typer.Typer(help="The agent's tools.", no_args_is_help=True)
 
 
+@app.callback()
+def _group() -> None:
+    """The agent's tools."""
+
+
 @chat_app.command()
 def chat(
     question: Annotated[

@@ -45,10 +45,13 @@ class Classifier:
         Raises:
             BakeoffError: the base cannot be loaded, a validation label is unseen in `train`, or the loss diverged.
         """
+        from transformers import set_seed
+
         from finetune.training import train_model
 
         validation.require_known(train.labels)
         self.labels = train.labels
+        set_seed(self.hyperparameters.seed)  # the head's first weights are random too
         self._model, self._tokenizer = load_base(self.base, self.labels)
         self.card = train_model(self._model, self._tokenizer, self.hyperparameters, train, validation)
         self.card |= {"data_fingerprint": train.fingerprint, "dataset": train.name, "examples": len(train)}

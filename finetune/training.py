@@ -86,8 +86,6 @@ def _estimate(
 ) -> float:
     """Return the seconds the run will take, from real steps on a copy of the model."""
     total = total_steps(len(rows), hyperparameters)
-    if total <= PROBE_STEPS:
-        return float(total)  # too short to be worth timing
     stamps = _Stamps()
     probe = _trainer(copy.deepcopy(model), tokenizer, hyperparameters, rows, None, max_steps=PROBE_STEPS)
     probe.add_callback(stamps)

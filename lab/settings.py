@@ -29,7 +29,12 @@ class Settings(BaseSettings):
     """Everything that can be set from outside; keys are secrets and never print."""
 
     model_config = SettingsConfigDict(
-        env_prefix="BAKEOFF_", env_file=".env", yaml_file="bakeoff.yaml", extra="ignore", populate_by_name=True
+        env_prefix="BAKEOFF_",
+        env_file=".env",
+        yaml_file="bakeoff.yaml",
+        extra="ignore",
+        env_ignore_empty=True,
+        populate_by_name=True,
     )
 
     home: Path = Path(".bakeoff")

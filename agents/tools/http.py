@@ -26,7 +26,7 @@ def http_session() -> requests.Session:
     retry = Retry(
         total=RETRIES,
         connect=0,
-        read=0,
+        read=False,
         status_forcelist=(429, 500, 502, 503, 504),
         allowed_methods=None,
         backoff_factor=0.3,

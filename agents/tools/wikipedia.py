@@ -2,6 +2,7 @@
 
 import re
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -61,13 +62,14 @@ def _live(query: str) -> list[Evidence]:
         return found
 
 
-def _page(title: str) -> Any:
-    """Return the page, the first meaning of an ambiguous title, or None when it is gone."""
+def _page(title: str, follow: int = 1) -> Any:
+    """Return the page, the first meaning of an ambiguous title (followed once), or None when there is none."""
     try:
-        return client.page(title, auto_suggest=False)
+        with warnings.catch_warnings():  # the package lets BeautifulSoup guess its parser
+            warnings.simplefilter("ignore")
+            return client.page(title, auto_suggest=False)
     except client.DisambiguationError as ambiguous:
-        meanings = [option for option in ambiguous.options if option != title]
-        return _page(meanings[0]) if meanings else None
+        return _page(ambiguous.options[0], follow - 1) if follow and ambiguous.options else None
     except client.PageError:
         return None
 

@@ -1,5 +1,6 @@
 """How likely is each label, says the base LLM: exactly where we hold the weights, by log-probs elsewhere."""
 
+import copy
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -106,7 +107,7 @@ class LikelihoodScorer:
             totals = torch.stack([first[:, ending[0]] for ending in endings], dim=1)
             for column, ending in enumerate(endings):
                 if len(ending) > 1:
-                    totals[:, column] += self._rest(ending, mask, output.past_key_values)
+                    totals[:, column] += self._rest(ending, mask, copy.deepcopy(output.past_key_values))
             return totals.softmax(-1).tolist()
 
     def _read_prefix(self, prefix: list[int], copies: int) -> Any:
@@ -141,13 +142,11 @@ class LikelihoodScorer:
         """Return the log-likelihood of an ending's second and later tokens, for every sequence of the batch."""
         import torch
 
-        length = cache.get_seq_length()
         rows = mask.shape[0]
         ids = torch.tensor([ending[:-1]] * rows, device=mask.device)
         whole = torch.cat([mask, torch.ones_like(ids)], dim=1)
         positions = (whole.cumsum(1) - 1)[:, -ids.shape[1] :]
         output = self.chat.network(ids, attention_mask=whole, position_ids=positions, past_key_values=cache)
-        cache.crop(length)  # the next label starts from the same prompt
         targets = torch.tensor([ending[1:]] * rows, device=mask.device).unsqueeze(-1)
         likelihoods: torch.Tensor = output.logits.float().log_softmax(-1).gather(-1, targets)
         return likelihoods.squeeze(-1).sum(-1)

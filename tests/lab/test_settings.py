@@ -1,0 +1,28 @@
+"""Settings: who wins, and that a key never shows."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab.errors import BakeoffError
+from lab.settings import settings
+
+
+def test_environment_beats_env_file_beats_yaml(setting: Callable[[str, str], None]) -> None:
+    Path("bakeoff.yaml").write_text("llm: from:yaml\nseed: 3\nprecision: float32\n")
+    Path(".env").write_text("BAKEOFF_LLM=from:file\nBAKEOFF_SEED=4\nTAVILY_API_KEY=tvly-secret\n")
+    setting("BAKEOFF_LLM", "from:environment")
+    assert (settings().llm, settings().seed, settings().precision) == ("from:environment", 4, "float32")
+
+
+def test_keys_never_print(setting: Callable[[str, str], None]) -> None:
+    setting("OPENAI_API_KEY", "sk-very-secret")
+    assert settings().openai_api_key is not None
+    assert "very-secret" not in repr(settings()) + settings().model_dump_json()
+
+
+def test_a_bad_value_names_the_setting(setting: Callable[[str, str], None]) -> None:
+    setting("BAKEOFF_DEVICE", "toaster")
+    with pytest.raises(BakeoffError, match="BAKEOFF_DEVICE"):
+        settings()

@@ -1,0 +1,46 @@
+"""What is written is whole or not there; what is locked is refused."""
+
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+
+from lab.errors import BakeoffError
+from lab.workspace import fingerprint, lock, new_folder, read_json, write_json
+
+
+def test_a_folder_appears_only_when_it_is_whole(tmp_path: Path) -> None:
+    target = tmp_path / "model"
+    with pytest.raises(RuntimeError), new_folder(target) as draft:
+        (draft / "half").write_text("…")
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+    with new_folder(target) as draft:
+        (draft / "whole").write_text("…")
+    assert [path.name for path in target.iterdir()] == ["whole"]
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "document.json"
+    write_json(path, {"a": 1})
+    with pytest.raises(TypeError):
+        write_json(path, {"a": object()})
+    assert read_json(path) == {"a": 1}
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_damaged_json_names_the_file(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("{")
+    with pytest.raises(BakeoffError, match=r"x\.json"):
+        read_json(tmp_path / "x.json")
+
+
+def test_a_lock_held_elsewhere_is_a_clear_refusal(tmp_path: Path) -> None:
+    held = FileLock(tmp_path / "lock", is_singleton=False)
+    with held, pytest.raises(BakeoffError, match="another Bakeoff process"), lock(tmp_path / "lock", "the run"):
+        pass
+
+
+def test_a_fingerprint_changes_with_its_parts() -> None:
+    assert fingerprint("a", 1) == fingerprint("a", 1)
+    assert fingerprint("a", 1) != fingerprint("a", 2)

@@ -1,0 +1,110 @@
+"""The index tells the truth about its passages, whatever happened before."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from lab.embeddings import Embedder
+from lab.errors import BakeoffError
+from rag import Index
+from rag.documents import Passage, load_passages
+from rag.index import add_documents, document_index
+from tests.conftest import Outcome
+
+PASSAGES = [
+    Passage("The warm-up raises the learning rate slowly.", "a.md", (0, 44)),
+    Passage("Penguins live in the southern hemisphere.", "a.md", (44, 85)),
+    Passage("The invoice is due within thirty days.", "b.md", (0, 38)),
+]
+
+
+@pytest.fixture
+def index() -> Index:
+    """An empty index."""
+    return Index("test", Embedder.load())
+
+
+def test_search_finds_what_is_nearest_with_its_place(index: Index) -> None:
+    index.sync(PASSAGES)
+    best, second = index.search(["Where do penguins live?"], 2)[0]
+    assert (best.text, best.source, best.span) == (PASSAGES[1].text, "a.md", (44, 85))
+    assert 1 >= best.score > second.score
+
+
+def test_a_sync_adds_replaces_removes_and_leaves_the_same_alone(index: Index) -> None:
+    assert index.sync(PASSAGES).added == 3
+    again = index.sync(PASSAGES)
+    assert (again.added, again.removed, again.unchanged) == (0, 0, 3)
+    changed = [PASSAGES[0], Passage("Penguins are birds.", "a.md", (44, 63))]
+    done = index.sync(changed, sources={"a.md"})
+    assert (done.added, done.removed, done.unchanged) == (1, 1, 1)
+    assert len(index) == 3
+    assert index.sync(PASSAGES[:1]).removed == 2
+
+
+def test_an_empty_index_finds_nothing(index: Index) -> None:
+    assert index.search(["anything"], 3) == [[]]
+
+
+def test_each_embedding_model_has_an_index_of_its_own(index: Index, tmp_path: Path) -> None:
+    index.sync(PASSAGES)
+    other = Embedder.__new__(Embedder)
+    other.__dict__ |= {**index.embedder.__dict__, "name": "another"}
+    assert len(Index("test", other)) == 0
+
+
+def test_vectors_have_length_one() -> None:
+    vectors = Embedder.load().embed(["one", "two words"])
+    assert vectors.shape == (2, 384)
+    assert (vectors**2).sum(axis=1) == pytest.approx([1, 1], abs=1e-5)
+
+
+def test_an_embedding_model_that_is_not_there_is_one_line() -> None:
+    with pytest.raises(BakeoffError, match="an embedding model 'nobody/nothing'"):
+        Embedder("nobody/nothing")
+
+
+def test_spans_point_back_into_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "long.md"
+    path.write_text("# One\n\n" + "A sentence about tea. " * 60 + "\n\n## Two\n\n" + "A sentence about coffee. " * 60)
+    text, passages = path.read_text(), list(load_passages(path))
+    assert len(passages) > 3
+    assert all(text[slice(*passage.span)] == passage.text for passage in passages)
+
+
+def test_documents_come_and_change(tmp_path: Path) -> None:
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    (folder / "a.md").write_text("# Refunds\n\nWe refund within 14 days.")
+    (folder / "b.txt").write_text("The office opens at nine.")
+    (folder / "c.bin").write_bytes(b"\x00")
+    assert add_documents(folder).added == 2
+    (folder / "a.md").write_text("# Refunds\n\nWe refund within 30 days.")
+    done = add_documents(folder)
+    assert (done.added, done.removed, done.unchanged) == (1, 1, 1)
+    assert "30 days" in document_index().search(["refund period"], 1)[0][0].text
+
+
+@pytest.mark.parametrize("name", ["absent", "junk"])
+def test_nothing_to_index_is_one_line(name: str, tmp_path: Path) -> None:
+    (tmp_path / "junk").mkdir()
+    with pytest.raises(BakeoffError):
+        add_documents(tmp_path / name)
+
+
+def test_a_document_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.md").write_bytes(b"caf\xe9")
+    with pytest.raises(BakeoffError, match=r"UTF-8 text in .*x\.md; got the byte 0xe9"):
+        add_documents(tmp_path / "x.md")
+
+
+def test_the_commands_add_search_and_show(bakeoff: Callable[..., Outcome]) -> None:
+    assert "index add" in bakeoff("index", "status").err
+    assert "index is empty" in bakeoff("index", "search", "warm-up").err
+    added = bakeoff("index", "add", "--json")
+    assert added.json["added"] > 10
+    assert bakeoff("index", "add", "--json").json["added"] == 0
+    found = bakeoff("index", "search", "warm-up steps", "-k", "2", "--json").json
+    assert [item["n"] for item in found] == [1, 2]
+    assert bakeoff("index", "status", "--json").json[0]["passages"] == added.json["added"]
