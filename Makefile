@@ -7,12 +7,12 @@ PYTHON ?= python3
 GEMMA ?= yes
 LIMIT ?= 200
 
+comma := ,
 VENV := .venv
 UV := $(VENV)/bin/uv
 BAKEOFF := $(VENV)/bin/bakeoff
 EXTRAS := offline$(if $(filter yes,$(GEMMA)),$(comma)gemma)
 SKIP := $(if $(filter yes,$(GEMMA)),,--skip rag@embedded:gemma3-270m)
-comma := ,
 
 # uv does not read pip's settings: hand it the folder of local builds and the index that pip would use.
 ifdef PIP_FIND_LINKS

@@ -7,6 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from lab.command_app import command_app
 from lab.errors import BakeoffError
 
 # name: (module, the typer app in it, its line in the help); a module is imported when its command is called.
@@ -25,6 +26,13 @@ COMMANDS = {
 class _Floors(TyperGroup):
     """A command group that knows its commands by name and line, and loads one when it is needed."""
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            sys.stderr.write("\nbakeoff: stopped; what was finished is kept, and the same command goes on from there\n")
+            raise typer.Exit(130) from None
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
@@ -42,7 +50,7 @@ class _Floors(TyperGroup):
 
 def _placeholder(line: str) -> typer.Typer:
     """Return an app that has only its help line, which is all that `bakeoff --help` shows."""
-    app = typer.Typer(add_completion=False)
+    app = command_app()
     app.command(help=line)(lambda: None)
     return app
 
@@ -64,9 +72,6 @@ def main() -> None:
     except BakeoffError as error:
         sys.stderr.write(f"bakeoff: {error}\n")
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("bakeoff: stopped; the same command takes up where it was\n")
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -4,15 +4,11 @@ from typing import Annotated
 
 import typer
 
+from lab.command_app import Json, command_app
 from lab.console import Console
 
-chat_app = typer.Typer()
-app = typer.Typer(help="The agent's tools.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """The agent's tools."""
+chat_app = command_app()
+app = command_app("The agent's tools.")
 
 
 @chat_app.command()
@@ -42,7 +38,7 @@ def chat(
 
 
 @app.command("list")
-def list_(json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+def list_(json: Json = False) -> None:
     """List the tools on offer, each with its JSON schema."""
     from agents.tools import offered_tools
 

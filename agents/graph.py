@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from langchain_core.messages import BaseMessage, SystemMessage, ToolMessage
+from langchain_core.messages import BaseMessage, ToolMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -13,7 +13,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agents.prompts import ROUTE, answer_prompt
+from agents.prompts import answer_prompt, route_prompt
 from agents.router import EmbeddedRouter, after_route, after_tools
 from agents.state import Context, Routing, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue, explain_failure
@@ -39,7 +39,7 @@ def build_graph(
 def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     """Decide which tools to call; the decision is an AIMessage, with tool calls or without."""
     context, turn = runtime.context, turn_messages(state["messages"])
-    rounds, note = sum(message.type == "tool" for message in turn), ""
+    rounds, note = 1 + sum(message.type == "ai" for message in turn), ""
     if context.router == "native":
         try:
             decision = _ask_llm(state, context)
@@ -59,7 +59,7 @@ def _ask_llm(state: State, context: Context) -> BaseMessage:
     """
     bound = context.llm.chat.bind_tools(list(context.catalogue.tools.values()))
     try:
-        return bound.invoke([SystemMessage(ROUTE), *state["messages"]])
+        return bound.invoke(route_prompt(state["messages"]))
     except Exception as error:  # each provider's client has errors of its own
         if getattr(error, "status_code", None) in (400, 404, 422, 501):
             raise NotImplementedError from error

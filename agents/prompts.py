@@ -17,14 +17,27 @@ ANSWER = (
 TALK = "You are a friendly, brief assistant. Answer in one or two sentences."
 UNREACHED = "The tools could not help ({reason}). Say so in one sentence, then answer from what you know, if you can."
 
-EVIDENCE_CHARACTERS, PASSAGES, PAST_TURNS = 600, 3, 4
+EVIDENCE_CHARACTERS, PASSAGES, PAST_MESSAGES = 600, 3, 4
+
+
+def route_prompt(messages: Sequence[AnyMessage]) -> list[BaseMessage]:
+    """Return the prompt for an LLM with native tool calling, this turn's evidence numbered as the user sees it."""
+    start = max(index for index, message in enumerate(messages) if message.type == "human")
+    shown: list[BaseMessage] = [SystemMessage(ROUTE), *messages[:start]]
+    number = 0
+    for message in messages[start:]:
+        rows = (getattr(message, "artifact", None) or {}).get("evidence", [])
+        lines = [f"[{number + n}] {row['source']}: {row['text']}" for n, row in enumerate(rows, 1)]
+        number += len(rows)
+        shown.append(message.model_copy(update={"content": "\n".join(lines)}) if lines else message)
+    return shown
 
 
 def answer_prompt(
     history: Sequence[AnyMessage], question: str, evidence: Sequence[Evidence], failures: Sequence[str]
 ) -> list[BaseMessage]:
     """Return the prompt for the answer: rules, the last turns, the evidence, the question."""
-    past = [m for m in history if m.type == "human" or (m.type == "ai" and m.text)][-PAST_TURNS:]
+    past = [m for m in history if m.type == "human" or (m.type == "ai" and m.text)][-PAST_MESSAGES:]
     if not evidence:
         rules = UNREACHED.format(reason="; ".join(failures)) if failures else TALK
         return [SystemMessage(rules), *past, HumanMessage(question)]

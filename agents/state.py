@@ -25,7 +25,7 @@ NOT_YET = Routing(kind="embedded", scores={}, note="")
 
 
 class State(TypedDict):
-    """The conversation, and this turn's routing and number of tool rounds."""
+    """The conversation, and this turn's routing and number of routing decisions."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     routing: Routing

@@ -4,13 +4,13 @@ from typing import Annotated, Any
 
 import typer
 
+from lab.command_app import Json, command_app
 from lab.console import Console
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 Names = Annotated[list[str] | None, typer.Option(help="An arm, e.g. finetuned or rag@embedded:smollm2; repeatable.")]
 
-eval_app = typer.Typer()
-app = typer.Typer(help="Eval runs: list, show.", no_args_is_help=True)
+eval_app = command_app()
+app = command_app("Eval runs: list, show.")
 
 
 @eval_app.command("eval")
@@ -48,8 +48,6 @@ def eval_(
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List the runs of this workspace."""
-    from rich.table import Table
-
     from evals.report import list_runs
 
     rows = list_runs()
@@ -59,10 +57,8 @@ def list_(json: Json = False) -> None:
     if not rows:
         Console().note("there is no run yet; make one with: bakeoff eval sentiment")
         return
-    table = Table("run", "started", "data", "test texts", "verdict")
-    for row in rows:
-        table.add_row(row["run_id"], row["started"], row["dataset"], str(row["test"]), row["statement"])
-    Console().table(table)
+    told = ("run_id", "started", "dataset", "test", "statement")
+    Console().table(["run", "started", "data", "test texts", "verdict"], [[row[name] for name in told] for row in rows])
 
 
 @app.command()
@@ -76,14 +72,16 @@ def show(
 
 
 def _show(run: Any, json: bool) -> None:
-    from evals.report import results_table, score
+    from evals.report import HEADERS, result_cells, score
 
     document = score(run)
     if json:
         Console().document(document)
         return
     console = Console()
-    console.table(results_table(document))
+    data = document["dataset"]
+    title = f"{document['suite']}: {data['test']} test texts of {data['name']}, {data['train']} to learn from"
+    console.table(HEADERS, [result_cells(row) for row in document["results"]], title)
     verdict = document["verdict"]
     lines = [verdict["statement"], *(f"  because {line}" for line in verdict["because"])]
     lines += [f"  would change if {line}" for line in verdict["would_change_if"]]

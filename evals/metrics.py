@@ -9,6 +9,7 @@ import numpy as np
 from evals.approach import Fit
 from evals.records import Record
 from evals.statistics import wilson
+from evals.suite import Arm
 
 
 @dataclass(frozen=True)
@@ -19,21 +20,19 @@ class Measured:
     latencies_ms: tuple[float, ...] = ()
 
 
-def result_row(
-    approach: str, llm: str | None, records: Sequence[Record], measured: Measured, usd_per_hour: float | None
-) -> dict[str, Any]:
+def result_row(arm: Arm, records: Sequence[Record], measured: Measured, usd_per_hour: float | None) -> dict[str, Any]:
     """Return one arm's results as DESIGN.md's document has them.
 
     Accuracy and macro-F1 are over the examples that were answered; `failures` counts the others. Dollars are the
-    embedded models' seconds at the user's hourly price; without a price they are unknown (None), never zero.
+    seconds on this machine at the user's hourly price; without a price they are unknown (None), never zero.
     """
     answered = [record for record in records if record.label is not None]
     correct = sum(record.label == record.target for record in answered)
     seconds = sum(record.seconds for record in records)
     cost = None if usd_per_hour is None or not records else seconds / 3600 * usd_per_hour
     return {
-        "approach": approach,
-        "llm": llm,
+        "approach": arm.approach,
+        "llm": arm.llm,
         "n": len(records),
         "failures": len(records) - len(answered),
         "accuracy": correct / len(answered) if answered else None,

@@ -6,7 +6,6 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
-from rich.table import Table
 
 from evals.approach import Fit
 from evals.metrics import Measured, result_row
@@ -20,6 +19,7 @@ from lab.settings import settings
 from lab.workspace import Workspace, read_json, write_json, write_text
 
 SHOWN_ERRORS = 30
+HEADERS = ("approach", "LLM", "accuracy", "95 % interval", "macro-F1", "failed", "p50 ms", "p95 ms", "fit s", "tokens")
 
 
 def score(run: Run) -> dict[str, Any]:
@@ -31,15 +31,13 @@ def score(run: Run) -> dict[str, Any]:
     suite = Suite.model_validate(manifest["suite"])
     records, measured = run.records(), run.measured()
     by_arm = {arm.key: [record for key, record in records.items() if key[0] == arm.key] for arm in suite.arms}
-    price = settings().usd_per_hour
     rows = [
-        {"key": arm.key}
-        | result_row(arm.approach, arm.llm, by_arm[arm.key], measured.get(arm.key, Measured(Fit())), price)
+        {"key": arm.key, **result_row(arm, by_arm[arm.key], measured.get(arm.key, Measured(Fit())), _price(arm))}
         for arm in suite.arms
     ]
     outcomes = {key: {r.example: bool(r.correct) for r in own if r.correct is not None} for key, own in by_arm.items()}
     comparisons = compare(_pairs(suite), outcomes, suite.seed)
-    verdict = decide(rows, comparisons, suite.reference)
+    verdict = decide(rows, comparisons, suite.reference_key)
     document = _document(run, manifest, rows, comparisons, verdict)
     write_json(run.folder / "results.json", document)
     write_text(run.folder / "report.html", _html(document, manifest, measured, by_arm))
@@ -77,21 +75,9 @@ def _listed(run: Run) -> dict[str, Any]:
     }
 
 
-def results_table(document: dict[str, Any]) -> Table:
-    """Return the results as a table for the terminal."""
-    told = document["dataset"]
-    title = f"{document['suite']}: {told['test']} test texts of {told['name']}, {told['train']} to learn from"
-    table = Table(title=title, title_justify="left")
-    for name in ("approach", "LLM"):
-        table.add_column(name)
-    for name in ("accuracy", "95 % interval", "macro-F1", "failed", "p50 ms", "p95 ms", "fit s", "tokens"):
-        table.add_column(name, justify="right")
-    for row in document["results"]:
-        table.add_row(*_cells(row))
-    return table
+def result_cells(row: dict[str, Any]) -> list[str]:
+    """Return one row of results as the cells under HEADERS."""
 
-
-def _cells(row: dict[str, Any]) -> list[str]:
     def show(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
@@ -110,11 +96,18 @@ def _cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
+def _price(arm: Arm) -> float | None:
+    """Return the user's price of an hour of this machine; a remote LLM's seconds are not this machine's work."""
+    remote = arm.llm is not None and not arm.llm.startswith("embedded:")
+    return None if remote else settings().usd_per_hour
+
+
 def _pairs(suite: Suite) -> list[tuple[str, str]]:
     """Return what is compared: the reference with every other arm, and each approach across its base LLMs."""
-    keys = [arm.key for arm in suite.arms]
-    pairs = [(suite.reference, key) for key in keys if key != suite.reference and suite.reference in keys]
-    return pairs + [(a.key, b.key) for a, b in _swaps(suite.arms)]
+    reference = suite.reference_key
+    pairs = [(reference, arm.key) for arm in suite.arms if reference and arm.key != reference]
+    swaps = [(a.key, b.key) for a, b in _swaps(suite.arms) if reference not in (a.key, b.key)]
+    return pairs + swaps
 
 
 def _swaps(arms: Sequence[Arm]) -> list[tuple[Arm, Arm]]:
@@ -148,11 +141,11 @@ def _html(
 ) -> str:
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((files("evals") / "report.html.j2").read_text(encoding="utf-8"))
-    reference = by_arm.get(manifest["suite"]["reference"], [])
+    reference = Suite.model_validate(manifest["suite"]).reference_key
     others = {key: {record.example: record for record in own} for key, own in by_arm.items()}
     disputed = [
         {"text": r.text, "target": r.target, "labels": {key: _said(own.get(r.example)) for key, own in others.items()}}
-        for r in reference
+        for r in by_arm.get(reference or "", [])
         if r.correct is False
     ]
     return template.render(
@@ -160,6 +153,7 @@ def _html(
         manifest=manifest,
         fits={key: one.fit for key, one in measured.items()},
         arms=list(by_arm),
+        reference=reference,
         disputed=disputed[:SHOWN_ERRORS],
         failures=sorted({(r.arm, r.failure) for own in by_arm.values() for r in own if r.failure}),
     )

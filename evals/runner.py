@@ -22,6 +22,8 @@ from lab.errors import BakeoffError
 from lab.settings import settings
 from lab.workspace import Workspace, fingerprint, lock, read_json, write_json
 
+Predict = Callable[[Sequence[str]], list[Prediction]]
+
 CHUNK = 32
 MANIFEST, RECORDS, MEASUREMENTS = "manifest.json", "records.jsonl", "measurements.jsonl"
 PACKAGES = ("bakeoff", "torch", "transformers", "sentence-transformers", "chromadb", "langchain-core", "scikit-learn")
@@ -71,7 +73,7 @@ def run_suite(suite: Suite, limit: str | None = None, fresh: bool = False, retry
         Console().warn(line)
     split = split_dataset(dataset, suite.seed)
     test = split.test.subset(range(parse_limit(limit, len(split.test))))
-    key = fingerprint(suite.model_dump(), split.fingerprint, len(test))
+    key = fingerprint(suite.model_dump(), split.fingerprint, [example.id for example in test.examples], _deciding())
     folder = Workspace.current().runs / f"{suite.name}-{key[:8]}"
     with lock(folder.with_suffix(".lock"), f"the run {folder.name}"):
         if fresh and folder.exists():
@@ -93,34 +95,33 @@ def _run_arm(run: Run, suite: Suite, arm: Arm, split: Split, test: Dataset, retr
         Console().note(f"{arm.key}: all {len(test)} answers are there from before")
         return
     approach, failure = _ready(suite, arm, split)
+    fitted = approach.fitted if approach else Fit()
     measurements = Journal(run.folder / MEASUREMENTS)
-    if arm.key not in run.measured():
-        measurements.append([{"arm": arm.key, "fit": asdict(approach.fitted), "latencies_ms": []}])
-    if approach.fitted.note:
-        Console().note(f"{arm.key}: {approach.fitted.note}")
-    _answer(journal, arm.key, Dataset(test.name, tuple(waiting)), _or_fail(approach, failure))
-    if failure is None:
-        sample = test.texts[: suite.latency_sample]
-        timed = {"latencies_ms": _latencies(approach, sample)}
-        measurements.append([{"arm": arm.key, "fit": asdict(approach.fitted), **timed}])
-    else:
+    measurements.append([{"arm": arm.key, "fit": asdict(fitted), "latencies_ms": []}])
+    if fitted.note:
+        Console().note(f"{arm.key}: {fitted.note}")
+    if failure:
         Console().warn(f"{arm.key} failed: {failure}")
+    predict = _or_fail(approach, failure)
+    _answer(journal, arm.key, Dataset(test.name, tuple(waiting)), predict)
+    if approach:
+        latencies = _latencies(predict, test.texts[: suite.latency_sample])
+        measurements.append([{"arm": arm.key, "fit": asdict(fitted), "latencies_ms": latencies}])
 
 
-def _ready(suite: Suite, arm: Arm, split: Split) -> tuple[Approach, str | None]:
+def _ready(suite: Suite, arm: Arm, split: Split) -> tuple[Approach | None, str | None]:
     """Return the fitted approach; one that cannot be made ready costs its own answers, not the run."""
-    approach = build_approach(arm, suite)
     try:
-        return approach.fit(split.train, split.validation), None
+        return build_approach(arm, suite).fit(split.train, split.validation), None
     except BakeoffError as error:
-        return approach, str(error)
+        return None, str(error)
 
 
-def _or_fail(approach: Approach, failure: str | None) -> Callable[[Sequence[str]], list[Prediction]]:
+def _or_fail(approach: Approach | None, failure: str | None) -> Predict:
     """Return a predict that turns an approach's failure into failed predictions, each with its reason."""
 
     def predict(texts: Sequence[str]) -> list[Prediction]:
-        if failure is not None:
+        if approach is None:
             return [Prediction(None, failure) for _ in texts]
         try:
             return approach.predict(texts)
@@ -130,7 +131,7 @@ def _or_fail(approach: Approach, failure: str | None) -> Callable[[Sequence[str]
     return predict
 
 
-def _answer(journal: Journal, arm: str, test: Dataset, predict: Callable[[Sequence[str]], list[Prediction]]) -> None:
+def _answer(journal: Journal, arm: str, test: Dataset, predict: Predict) -> None:
     if not len(test):
         return
     with progress(arm, total=len(test)) as bar:
@@ -146,12 +147,12 @@ def _answer(journal: Journal, arm: str, test: Dataset, predict: Callable[[Sequen
             bar.advance(len(chunk))
 
 
-def _latencies(approach: Approach, texts: Sequence[str]) -> list[float]:
+def _latencies(predict: Predict, texts: Sequence[str]) -> list[float]:
     """Return the milliseconds of one text at a time; the first call only warms up."""
     milliseconds = []
     for text in [*texts[:1], *texts]:
         start = time.perf_counter()
-        approach.predict([text])
+        predict([text])
         milliseconds.append(round((time.perf_counter() - start) * 1000, 3))
     return milliseconds[1:]
 
@@ -175,7 +176,7 @@ def _manifest(suite: Suite, dataset: Dataset, split: Split, test: Dataset) -> di
             "test": len(test),
             "left_out": list(dataset.left_out),
         },
-        "settings": settings().model_dump(mode="json", include={"llm", "embeddings", "device", "precision", "seed"}),
+        "settings": _deciding(),
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
             "python": platform.python_version(),
@@ -186,6 +187,11 @@ def _manifest(suite: Suite, dataset: Dataset, split: Split, test: Dataset) -> di
         "revision": _revision(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _deciding() -> dict[str, Any]:
+    """Return the settings outside the suite that can change an answer."""
+    return settings().model_dump(mode="json", include={"embeddings", "device", "precision", "openai_base_url"})
 
 
 def _revision() -> str | None:

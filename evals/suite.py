@@ -22,6 +22,7 @@ class Arm(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     approach: ApproachName
+    name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@/-]*$")
     llm: str | None = None
     k: int = Field(default=8, ge=1, le=100)
     base: str = "embedded:minilm"
@@ -29,8 +30,8 @@ class Arm(BaseModel):
 
     @property
     def key(self) -> str:
-        """Return the arm's name in flags and records: "finetuned", or "rag@embedded:smollm2"."""
-        return f"{self.approach}@{self.llm}" if self.llm else self.approach
+        """Return the arm's name in flags and records: its own, or like "finetuned", "rag@embedded:smollm2"."""
+        return self.name or (f"{self.approach}@{self.llm}" if self.llm else self.approach)
 
 
 class Suite(BaseModel):
@@ -46,15 +47,27 @@ class Suite(BaseModel):
     instruction: str = PLAIN_INSTRUCTION
     seed: int = Field(default=0, ge=0)
     latency_sample: int = Field(default=20, ge=0, le=1000)
-    reference: ApproachName = "finetuned"
+    reference: str = "finetuned"
     arms: tuple[Arm, ...] = Field(min_length=1)
 
+    @property
+    def reference_key(self) -> str | None:
+        """Return the key of the arm the others are compared with: the first of that name or approach."""
+        return next((arm.key for arm in self.arms if self.reference in (arm.key, arm.approach)), None)
+
     def with_llm(self, llm: str) -> "Suite":
-        """Return the suite with `llm` in every arm that needs one and names none."""
+        """Return the suite with `llm` in every arm that needs one and names none; arms that become equal are one.
+
+        Raises:
+            BakeoffError: two different arms have the same name.
+        """
         arms = [
             arm.model_copy(update={"llm": arm.llm or llm if arm.approach in USES_LLM else None}) for arm in self.arms
         ]
-        unique = {arm.key: arm for arm in arms}
+        unique: dict[str, Arm] = {}
+        for arm in arms:
+            if unique.setdefault(arm.key, arm) != arm:
+                raise BakeoffError("arms of different names", f"two called '{arm.key}'", "give one a name: field")
         return self.model_copy(update={"arms": tuple(unique.values())})
 
     def only(self, wanted: list[str], skipped: list[str]) -> "Suite":

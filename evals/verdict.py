@@ -20,8 +20,8 @@ class Verdict:
     would_change_if: list[str]
 
 
-def decide(results: Sequence[dict[str, Any]], comparisons: Sequence[Comparison], reference: str) -> Verdict:
-    """Weigh the reference approach against the best that retrieves; say who wins, or that nobody does.
+def decide(results: Sequence[dict[str, Any]], comparisons: Sequence[Comparison], reference: str | None) -> Verdict:
+    """Weigh the reference arm against the best of the other side; say who wins, or that nobody does.
 
     Args:
         results: rows of `metrics.result_row`, each with its `key`.
@@ -29,31 +29,35 @@ def decide(results: Sequence[dict[str, Any]], comparisons: Sequence[Comparison],
         reference: key of the arm that stands for its side, normally "finetuned".
     """
     answered = {row["key"]: row for row in results if row["accuracy"] is not None}
-    rivals = [row for row in answered.values() if row["approach"] in RETRIEVED]
-    if reference not in answered or not rivals:
-        return _no_contest(answered)
-    rival = max(rivals, key=lambda row: row["accuracy"])["key"]
-    duel = next((c for c in comparisons if {c.a, c.b} == {reference, rival}), None)
+    rivals = _other_side(answered, reference)
+    rival = max(rivals, key=lambda row: row["accuracy"])["key"] if rivals else None
+    duel = next((c for c in comparisons if (c.a, c.b) == (reference, rival)), None)
     if duel is None:
         return _no_contest(answered)
     decided = duel.p_adjusted < SIGNIFICANT
-    winner = (reference if duel.difference > 0 else rival) if decided else None
+    winner = (duel.a if duel.difference > 0 else duel.b) if decided else None
     return Verdict(
         winner,
-        _statement(duel, winner),
-        [_told(c) for c in comparisons if reference in (c.a, c.b)],
+        _statement(duel, winner, answered),
+        [_told(c) for c in comparisons if c.a == duel.a],
         _changes(answered, comparisons, duel, winner),
     )
 
 
-def _statement(duel: Comparison, winner: str | None) -> str:
+def _other_side(answered: dict[str, dict[str, Any]], reference: str | None) -> list[dict[str, Any]]:
+    """Return the arms that retrieve, if the reference is tuned, and the other way round."""
+    approach = answered[reference]["approach"] if reference in answered else ""
+    opposite = RETRIEVED if approach in TUNED else TUNED if approach in RETRIEVED else ()
+    return [row for row in answered.values() if row["approach"] in opposite]
+
+
+def _statement(duel: Comparison, winner: str | None, answered: dict[str, dict[str, Any]]) -> str:
     points, (low, high) = abs(duel.difference) * 100, duel.ci
-    interval = (
-        f"95 % interval {low * 100:+.1f} to {high * 100:+.1f}, Holm-adjusted p = {duel.p_adjusted:.2g}, n = {duel.n}"
-    )
+    sure = f"Holm-adjusted p = {duel.p_adjusted:.2g}, n = {duel.n}"
+    interval = f"95 % interval {low * 100:+.1f} to {high * 100:+.1f}, {sure}"
     if winner is None:
         return f"Undecided: {duel.a} and {duel.b} differ by {points:.1f} points ({interval})."
-    side = "Fine-tune" if winner.split("@")[0] in TUNED else "Retrieve"
+    side = "Fine-tune" if answered[winner]["approach"] in TUNED else "Retrieve"
     loser = duel.b if winner == duel.a else duel.a
     return f"{side}: {winner} is {points:.1f} points more accurate than {loser} ({interval})."
 
@@ -73,11 +77,10 @@ def _changes(
     lines = []
     if winner is None and duel.needed:
         lines.append(f"more test examples: about {duel.needed} would settle a difference of this size (here {duel.n})")
-    tuned, retrieved = answered[duel.a]["fit_seconds"], answered[duel.b]["fit_seconds"]
-    costs = f"{tuned:.0f} s of training against {retrieved:.0f} s of indexing"
-    lines.append(f"the data changes often: taking all of it in costs {costs}")
+    costs = " against ".join(f"{answered[key]['fit_seconds']:.0f} s for {key}" for key in (duel.a, duel.b))
+    lines.append(f"the data changes often: taking all of it in took {costs}")
     for pair in comparisons:
-        if pair.a.split("@")[0] == pair.b.split("@")[0] == "rag":
+        if answered[pair.a]["approach"] == answered[pair.b]["approach"] == "rag":
             sure = "significantly" if pair.p_adjusted < SIGNIFICANT else "not significantly"
             lines.append(
                 f"another base LLM: over the same index, {pair.b} scores {-pair.difference * 100:+.1f} points against"

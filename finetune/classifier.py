@@ -72,7 +72,7 @@ class Classifier:
             inputs = self._tokenizer(
                 [texts[index] for index in batch],
                 truncation=True,
-                max_length=self.hyperparameters.max_length,
+                max_length=fitting_length(self._model, self._tokenizer, self.hyperparameters),
                 padding=True,
                 return_tensors="pt",
             ).to(self._model.device)
@@ -131,6 +131,14 @@ def load_base(base: str, labels: Sequence[str]) -> "tuple[PreTrainedModel, PreTr
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},
     )
+
+
+def fitting_length(
+    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", hyperparameters: Hyperparameters
+) -> int:
+    """Return the longest text in tokens: as wished, but no longer than the model has positions for."""
+    positions = getattr(model.config, "max_position_embeddings", None) or hyperparameters.max_length
+    return min(hyperparameters.max_length, positions, tokenizer.model_max_length)
 
 
 def _load(name: str, **options: Any) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":

@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from lab.command_app import Json, command_app
 from lab.console import Console
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-train_app = typer.Typer()
-app = typer.Typer(help="The registry: list, predict.", no_args_is_help=True)
+train_app = command_app()
+app = command_app("The registry: list, predict.")
 
 
 @train_app.command()
@@ -74,8 +73,6 @@ def _sentence(document: dict[str, Any]) -> str:
 @app.command("list")
 def list_(json: Json = False) -> None:
     """List the classifiers of this workspace; * marks the champion."""
-    from rich.table import Table
-
     from finetune.registry import TRAIN_COMMAND, list_classifiers
 
     rows = list_classifiers()
@@ -85,17 +82,15 @@ def list_(json: Json = False) -> None:
     if not rows:
         Console().note(f"there is no classifier yet; train one with: {TRAIN_COMMAND}")
         return
-    table = Table("", "classifier", "labels", "examples", "epochs", "validation accuracy", "macro-F1")
-    for row in rows:
-        card, scores = row["card"], row["card"]["validation"]
-        numbers = (
-            str(card["examples"]),
-            f"{card['epochs']:g}",
-            f"{scores['accuracy']:.1%}",
-            f"{scores['macro_f1']:.3f}",
-        )
-        table.add_row("*" if row["champion"] else "", row["classifier"], ", ".join(row["labels"]), *numbers)
-    Console().table(table)
+    headers = ["", "classifier", "labels", "examples", "epochs", "validation accuracy", "macro-F1"]
+    Console().table(headers, [_cells(row) for row in rows])
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    card, scores = row["card"], row["card"]["validation"]
+    name = ["*" if row["champion"] else "", row["classifier"], ", ".join(row["labels"])]
+    numbers = [str(card["examples"]), f"{card['epochs']:g}", f"{scores['accuracy']:.1%}", f"{scores['macro_f1']:.3f}"]
+    return name + numbers
 
 
 @app.command()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 
+from finetune.classifier import fitting_length
 from finetune.hyperparameters import Hyperparameters
 from lab.console import Bar, progress
 from lab.datasets import Dataset
@@ -18,7 +19,7 @@ from lab.errors import BakeoffError
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-PROBE_STEPS, PROBE_WARM = 12, 4
+PROBE_STEPS = 12
 
 
 def train_model(
@@ -70,7 +71,7 @@ def total_steps(examples: int, hyperparameters: Hyperparameters) -> int:
 def _encode(
     model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", hyperparameters: Hyperparameters, data: Dataset
 ) -> list[dict[str, Any]]:
-    encoded = tokenizer(data.texts, truncation=True, max_length=hyperparameters.max_length)
+    encoded = tokenizer(data.texts, truncation=True, max_length=fitting_length(model, tokenizer, hyperparameters))
     numbers = {str(label): int(number) for label, number in (model.config.label2id or {}).items()}
     return [
         {"input_ids": ids, "attention_mask": mask, "labels": numbers[label]}
@@ -84,13 +85,21 @@ def _estimate(
     hyperparameters: Hyperparameters,
     rows: list[dict[str, Any]],
 ) -> float:
-    """Return the seconds the run will take, from real steps on a copy of the model."""
-    total = total_steps(len(rows), hyperparameters)
+    """Return the seconds the run will take, from real steps on a copy of the model, over texts of all lengths."""
     stamps = _Stamps()
-    probe = _trainer(copy.deepcopy(model), tokenizer, hyperparameters, rows, None, max_steps=PROBE_STEPS)
+    steps = PROBE_STEPS * hyperparameters.gradient_accumulation_steps
+    sample = _even_sample(rows, steps * hyperparameters.batch_size)
+    probe = _trainer(copy.deepcopy(model), tokenizer, hyperparameters, sample, None, max_steps=PROBE_STEPS)
     probe.add_callback(stamps)
     probe.train()
-    return (stamps.at[-1] - stamps.at[PROBE_WARM - 1]) / (PROBE_STEPS - PROBE_WARM) * total
+    a_step = (stamps.at[-1] - stamps.at[0]) / (len(stamps.at) - 1)
+    return a_step * total_steps(len(rows), hyperparameters)
+
+
+def _even_sample(rows: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
+    """Return `size` rows evenly spaced by length, so that the probe's mean step is the run's."""
+    ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
+    return [ordered[min(len(ordered) - 1, number * len(ordered) // size)] for number in range(size)]
 
 
 def _trainer(

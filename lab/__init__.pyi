@@ -4,7 +4,6 @@ from .devices import choose_device as choose_device
 from .devices import choose_precision as choose_precision
 from .embeddings import Embedder as Embedder
 from .errors import BakeoffError as BakeoffError
-from .errors import GateFailed as GateFailed
 from .settings import Settings as Settings
 from .settings import settings as settings
 from .workspace import Workspace as Workspace

@@ -4,20 +4,16 @@ from typing import Annotated
 
 import typer
 
+from lab.command_app import Json, command_app
 from lab.console import Console
 
-app = typer.Typer(help="Base LLMs: check.", no_args_is_help=True)
-
-
-@app.callback()
-def _group() -> None:
-    """Base LLMs: check."""
+app = command_app("Base LLMs: check.")
 
 
 @app.command()
 def check(
     model: Annotated[str, typer.Argument(help="provider:model, e.g. embedded:smollm2.")],
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    json: Json = False,
 ) -> None:
     """Say in one line whether a base LLM answers, calls tools, gives log-probs, and how fast."""
     from lab.llm import check_llm

@@ -3,7 +3,7 @@
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console as RichConsole
@@ -40,15 +40,23 @@ class Console:
         sys.stdout.write(printable(text) + end)
         sys.stdout.flush()
 
-    def table(self, table: Table) -> None:
-        """Print a table as the answer; wide enough to be complete when the output is not a terminal."""
+    def table(self, headers: Sequence[str], rows: Iterable[Sequence[object]], title: str | None = None) -> None:
+        """Print a table as the answer, numbers to the right; complete also when the output is not a terminal."""
         if not self._stdout.is_terminal:
             self._stdout.width = 160
+        table = Table(title=title and printable(title), title_justify="left")
+        cells = [[Text(printable(str(cell))) for cell in row] for row in rows]
+        for number, header in enumerate(headers):
+            numeric = all(re.fullmatch(r"[-–\d.,% ]*", row[number].plain) for row in cells)
+            table.add_column(header, justify="right" if cells and numeric else "left")
+        for row in cells:
+            table.add_row(*row)
         self._stdout.print(table)
 
     def document(self, document: object) -> None:
         """Print one JSON document as the answer."""
-        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+        sys.stdout.write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
         sys.stdout.flush()
 
 

@@ -23,7 +23,7 @@ def choose_device(wanted: str | None = None) -> str:
         return next(name for name, present in there.items() if present)
     if not there.get(wanted, False):
         present = ", ".join(name for name, here in there.items() if here)
-        raise BakeoffError(f"a device among {present}", wanted, "choose one of them, or leave --device auto")
+        raise BakeoffError(f"a device among {present}", wanted, "set BAKEOFF_DEVICE to one of them, or to auto")
     return wanted
 
 

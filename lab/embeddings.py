@@ -40,7 +40,7 @@ class Embedder:
             self._model = SentenceTransformer(model_folder(name), device=choose_device())
         except (OSError, ValueError) as error:
             reason = str(error).splitlines()[0][:200]
-            fix = "check the name, or leave --embeddings embedded:minilm"
+            fix = "check the name, or set BAKEOFF_EMBEDDINGS=embedded:minilm"
             raise BakeoffError(f"an embedding model '{name}'", reason, fix) from error
 
     @classmethod

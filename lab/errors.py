@@ -15,9 +15,3 @@ class BakeoffError(Exception):
     def __init__(self, expected: str, got: str, fix: str) -> None:
         self.expected, self.got, self.fix = expected, got, fix
         super().__init__(f"expected {expected}; got {got}; {fix}")
-
-
-class GateFailed(BakeoffError):
-    """A check that was asked for came out negative: a regression, a lost promotion."""
-
-    exit_code = 3

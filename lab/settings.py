@@ -11,14 +11,6 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from lab.errors import BakeoffError
 
-NO_TELEMETRY = {
-    "ANONYMIZED_TELEMETRY": "False",
-    "DO_NOT_TRACK": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "LANGSMITH_TRACING": "false",
-    "TOKENIZERS_PARALLELISM": "false",
-}
-
 
 def _customary(name: str) -> AliasChoices:
     """The name everybody already exports (OPENAI_API_KEY), and ours (BAKEOFF_OPENAI_API_KEY)."""
@@ -80,10 +72,8 @@ def settings() -> Settings:
     Raises:
         BakeoffError: a value is not of its kind; names the setting and what it takes.
     """
-    for name, value in NO_TELEMETRY.items():
-        os.environ.setdefault(name, value)
     try:
-        return Settings()
+        chosen = Settings()
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         name = str(first["loc"][0])
@@ -92,3 +82,6 @@ def settings() -> Settings:
             first["msg"].lower(),
             f"correct BAKEOFF_{name.upper()} in the environment, .env or bakeoff.yaml",
         ) from None
+    if chosen.hf_token:  # the hub's own client looks only here
+        os.environ.setdefault("HF_TOKEN", chosen.hf_token.get_secret_value())
+    return chosen

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from lab.console import Console, progress
+from lab.command_app import Json, command_app
+from lab.console import Console
 
-app = typer.Typer(help="The document index: add, search, status.", no_args_is_help=True)
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
+app = command_app("The document index: add, search, status.")
 
 
 @app.command()
@@ -24,8 +24,7 @@ def add(
     from rag.index import add_documents
 
     path = path or handbook_folder()
-    with progress(f"indexing {path}", total=0) as bar:
-        done = add_documents(path, bar.advance)
+    done = add_documents(path)
     if json:
         Console().document(
             {"path": str(path), "added": done.added, "removed": done.removed, "unchanged": done.unchanged}
@@ -61,8 +60,6 @@ def search(
 @app.command()
 def status(json: Json = False) -> None:
     """List the indexes: passages, embedding model, time to build, last sync."""
-    from rich.table import Table
-
     from rag.index import index_status
 
     rows = index_status()
@@ -72,10 +69,14 @@ def status(json: Json = False) -> None:
     if not rows:
         Console().note("there is no index yet; make one with: bakeoff index add")
         return
-    table = Table("index", "passages", "embeddings", "built in (s)", "last sync")
-    for row in rows:
-        synced = (
-            datetime.fromtimestamp(row["synced_at"], UTC).isoformat(timespec="seconds") if row["synced_at"] else "-"
-        )
-        table.add_row(row["index"], str(row["passages"]), row["embeddings"], f"{row['built_seconds']:.1f}", synced)
-    Console().table(table)
+    Console().table(
+        ["index", "passages", "embeddings", "built in (s)", "last sync"],
+        [
+            [row["index"], row["passages"], row["embeddings"], f"{row['built_seconds']:.1f}", _when(row["synced_at"])]
+            for row in rows
+        ],
+    )
+
+
+def _when(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, UTC).isoformat(timespec="seconds") if epoch else "never"

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from lab.console import progress
 from lab.embeddings import Embedder
 from lab.workspace import Workspace, fingerprint, lock
 from rag.documents import Passage, document_files, load_passages
@@ -106,6 +107,11 @@ class Index:
             for row in rows
         ]
 
+    def sources(self) -> set[str]:
+        """Return where the passages in the index come from."""
+        rows = self._collection.get(include=["metadatas"])["metadatas"] or []
+        return {str(row["source"]) for row in rows}
+
     def _ids(self, sources: Collection[str] | None) -> set[str]:
         where = cast(Any, {"source": {"$in": sorted(sources)}}) if sources is not None else None
         return set(self._collection.get(where=where, include=[])["ids"])
@@ -134,15 +140,20 @@ def example_index(dataset_fingerprint: str, embedder: Embedder | None = None) ->
     return Index(f"examples-{dataset_fingerprint}", embedder or Embedder.load())
 
 
-def add_documents(path: Path, advance: Callable[[int], None] = lambda count: None) -> Sync:
+def add_documents(path: Path) -> Sync:
     """Bring the documents at `path`, a file or a folder, into the document index as they are now.
+
+    Passages of files that are gone from the folder go too.
 
     Raises:
         BakeoffError: nothing readable is there, or a file is not text.
     """
-    files = document_files(path)
+    files = document_files(path.resolve())
     passages = [passage for file in files for passage in load_passages(file)]
-    return document_index().sync(passages, {str(file) for file in files}, advance)
+    index = document_index()
+    before = {source for source in index.sources() if Path(source).is_relative_to(path.resolve())}
+    with progress(f"indexing {path}", total=len(passages)) as bar:
+        return index.sync(passages, before | {str(file) for file in files}, bar.advance)
 
 
 def index_status() -> list[dict[str, Any]]:

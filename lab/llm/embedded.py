@@ -93,13 +93,14 @@ class EmbeddedChat(BaseChatModel):
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
         ids = self.encode(self.render(messages))
-        written = 0
+        pieces = []
         for text in self._write(ids, stop or []):
-            written += 1
+            pieces.append(text)
             chunk = ChatGenerationChunk(message=AIMessageChunk(content=text))
             if run_manager:
                 run_manager.on_llm_new_token(text, chunk=chunk)
             yield chunk
+        written = len(self.tokenizer("".join(pieces), add_special_tokens=False)["input_ids"])
         usage = UsageMetadata(input_tokens=len(ids), output_tokens=written, total_tokens=len(ids) + written)
         yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=usage))
 

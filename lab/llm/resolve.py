@@ -76,6 +76,7 @@ def _remote(provider: str, model: str) -> BaseChatModel:
         ) from error
     except Exception as error:  # a missing key is each provider's own error
         reason = str(error).splitlines()[0][:200]
-        variable = PROVIDER_KEYS.get(provider, "its API key").upper()
-        fix = f"set {variable} in the environment or .env, or use embedded:smollm2"
+        known = PROVIDER_KEYS.get(provider)
+        where = f"{known.upper()} in the environment or .env" if known else "its API key in the environment"
+        fix = f"set {where}, or use embedded:smollm2"
         raise BakeoffError(f"a base LLM {provider}:{model}", reason, fix) from error

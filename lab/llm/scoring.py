@@ -3,7 +3,7 @@
 import copy
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from langchain_core.language_models import BaseChatModel
@@ -14,6 +14,8 @@ from lab.llm.embedded import EmbeddedChat
 
 if TYPE_CHECKING:
     import torch
+
+CLEAR = 0.5  # share of the first token's probability that the labels must have together
 
 
 @dataclass(frozen=True)
@@ -67,28 +69,37 @@ class LikelihoodScorer:
     ) -> list[LabelScores]:
         """Score all prompts; results stand in the order of the prompts."""
         rendered = [self.chat.render(prompt.messages()) for prompt in prompts]
-        sequences = [self.chat.encode(text) for text in rendered]
-        starts = [" " if text.endswith(":") else "" for text in rendered]
-        endings = self._endings(labels, starts[0]) if starts else []
-        shared = _common_prefix(sequences)
-        results: list[LabelScores] = [LabelScores()] * len(prompts)
-        for batch in self._batches([len(sequence) - shared for sequence in sequences]):
+        results, sequences = self._encode(rendered)
+        if not sequences:
+            return results
+        endings = self._endings(labels, " " if rendered[0].endswith(":") else "")
+        shared = _common_prefix(list(sequences.values()))
+        for batch in self._batches({index: len(sequence) - shared for index, sequence in sequences.items()}):
             table = self._score([sequences[index] for index in batch], shared, endings)
             for index, row in zip(batch, table, strict=True):
-                scores = dict(zip(labels, row, strict=True))
-                results[index] = LabelScores(scores, len(sequences[index]))
+                results[index] = LabelScores(dict(zip(labels, row, strict=True)), len(sequences[index]))
             advance(len(batch))
         return results
+
+    def _encode(self, rendered: Sequence[str]) -> tuple[list[LabelScores], dict[int, list[int]]]:
+        """Return the tokens of each prompt by its number; one that does not fit the model is a failure already."""
+        results, sequences = [LabelScores() for _ in rendered], {}
+        for index, text in enumerate(rendered):
+            try:
+                sequences[index] = self.chat.encode(text)
+            except BakeoffError as error:
+                results[index] = LabelScores(failure=str(error))
+        return results, sequences
 
     def _endings(self, labels: Sequence[str], start: str) -> list[list[int]]:
         encode = self.chat.tokenizer
         return [encode(start + label, add_special_tokens=False)["input_ids"] for label in labels]
 
-    def _batches(self, lengths: Sequence[int]) -> list[list[int]]:
+    def _batches(self, lengths: dict[int, int]) -> list[list[int]]:
         """Group prompts of similar length; a sliding-window model gets its long prompts one by one, without padding."""
         window = getattr(self.chat.network.config, "sliding_window", None) or math.inf
         batches: list[list[int]] = []
-        for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        for index in sorted(lengths, key=lambda number: lengths[number]):
             size = lengths[index] * (len(batches[-1]) + 1) if batches else math.inf
             if size > self.batch_tokens or lengths[index] >= window - 64:
                 batches.append([])
@@ -161,6 +172,7 @@ class RemoteScorer:
 
     chat: BaseChatModel
     concurrency: int = 4
+    _log_probs: bool = field(default=True, repr=False)
 
     def __call__(
         self, prompts: Sequence[LabelPrompt], labels: Sequence[str], advance: Callable[[int], None]
@@ -181,18 +193,26 @@ class RemoteScorer:
 
     def _one(self, prompt: LabelPrompt, labels: Sequence[str]) -> LabelScores:
         try:
-            scores = self._by_log_probs(prompt, labels)
-            return scores if scores.scores else self._by_schema(prompt, labels)
+            scores = self._by_log_probs(prompt, labels) if self._log_probs else LabelScores()
+            if scores.scores:
+                return scores
+            chosen = self._by_schema(prompt, labels)
+            return replace(chosen, tokens=chosen.tokens + scores.tokens)
         except BakeoffError:
             raise
         except Exception as error:  # each provider's client has errors of its own
-            return LabelScores(
-                failure=f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else ''}"
-            )
+            reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
+            return LabelScores(failure=f"{type(error).__name__}: {reason}")
 
     def _by_log_probs(self, prompt: LabelPrompt, labels: Sequence[str]) -> LabelScores:
-        """Share the first token's probability out among the labels it begins."""
-        answer = self.chat.invoke(prompt.messages(), logprobs=True, top_logprobs=20, max_tokens=8)
+        """Share the first token's probability out among the labels it begins; no scores if that tells too little."""
+        try:
+            answer = self.chat.invoke(prompt.messages(), logprobs=True, top_logprobs=20, max_tokens=8)
+        except Exception as error:
+            if "logprob" not in str(error).lower():
+                raise
+            self._log_probs = False  # the provider does not know the word: do not ask again
+            return LabelScores()
         tokens = answer.usage_metadata["total_tokens"] if answer.usage_metadata else 0
         content = (answer.response_metadata.get("logprobs") or {}).get("content") or []
         mass = dict.fromkeys(labels, 0.0)
@@ -201,7 +221,7 @@ class RemoteScorer:
             if len(begun) == 1:
                 mass[begun[0]] += math.exp(candidate["logprob"])
         total = sum(mass.values())
-        if total < 0.5:  # the labels are not what the model was about to say
+        if total < CLEAR:  # the labels are not what the model was about to say
             return LabelScores(tokens=tokens)
         return LabelScores({label: share / total for label, share in mass.items()}, tokens)
 

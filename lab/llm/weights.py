@@ -68,7 +68,7 @@ def _widened(name: str) -> Path:
     folder = Workspace.current().cache / "llm" / name
     with lock(folder.with_suffix(".lock"), f"the weights of {name}", wait_seconds=900):
         if not folder.exists():
-            Console().note(f"widening {name} to float32, once (about half a minute) …")
+            Console().note(f"widening {name} to float32, once (a minute or two) …")
             with new_folder(folder) as draft:
                 gguf = _join(EMBEDDED[name], draft / "weights.gguf")
                 _widen(gguf, draft)

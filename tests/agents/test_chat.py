@@ -3,6 +3,7 @@
 import os
 import pty
 import select
+import signal
 import subprocess
 import sys
 import time
@@ -91,7 +92,9 @@ def test_native_tool_calling_takes_the_same_road(scripted: Callable[[ScriptedSer
     assert turn.answer == "She was a physicist [1]."
     offered = {tool["function"]["name"] for tool in server.requests[0].json["tools"]}
     assert offered == {"wikipedia", "knowledge", "classify"}
-    assert server.requests[1].json["messages"][-1]["role"] == "tool"
+    result = server.requests[1].json["messages"][-1]
+    assert result["role"] == "tool"
+    assert result["content"].startswith("[1] https://en.wikipedia.org/wiki/Marie_Curie: ")
 
 
 def test_a_model_that_calls_for_ever_is_brought_to_an_answer(scripted: Callable[[ScriptedServer], BaseLLM]) -> None:
@@ -150,6 +153,23 @@ def test_the_terminal_prompts_answers_and_leaves(tmp_path: Path) -> None:
     finally:
         process.kill()
         os.close(parent)
+
+
+def test_ctrl_c_leaves_with_a_line_and_no_traceback(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cli", "chat"],
+        cwd=tmp_path,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert process.stderr
+    assert b"/help" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    told = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert b"stopped" in told
+    assert b"Traceback" not in told
 
 
 def _expect(terminal: int, text: str, seconds: float = 60) -> None:

@@ -11,7 +11,7 @@ from lab.errors import BakeoffError
 from lab.llm import BaseLLM, LabelPrompt, LabelScores, check_llm, resolve_llm
 from lab.llm.embedded import EmbeddedChat
 from lab.llm.scoring import LikelihoodScorer
-from tests.world import MODEL, Fault, OpenAIServer, ScriptedServer, says
+from tests.world import MODEL, Answer, Fault, OpenAIServer, ScriptedServer, says
 
 LABELS = ["negative", "neutral", "positive"]
 LONG_LABELS = ["not good at all", "positive", "neither here nor there"]
@@ -155,6 +155,26 @@ def test_a_refusal_is_a_failure_never_a_label(fault: Fault, remote: BaseLLM, wei
     assert first.scores == {}
     assert first.failure
     assert second.failure is None
+
+
+def test_a_prompt_that_does_not_fit_fails_alone(smollm2: BaseLLM) -> None:
+    fits, long = _score(smollm2, [LabelPrompt(INSTRUCTION, "fine"), LabelPrompt(INSTRUCTION, "word " * 9000)])
+    assert fits.failure is None
+    assert fits.scores
+    assert long.scores == {}
+    assert "a prompt of at most" in str(long.failure)
+
+
+def test_a_provider_that_knows_no_log_probs_is_asked_for_json(setting: Callable[[str, str], None]) -> None:
+    error = {"message": "'logprobs' is not supported with this model.", "type": "invalid_request_error"}
+    answers = (says('{"label": "neutral"}'), says('{"label": "positive"}'))
+    with ScriptedServer(Answer.json({"error": error}, 400), *answers) as server:
+        setting("OPENAI_BASE_URL", server.url)
+        resolve_llm.cache_clear()
+        llm = resolve_llm("openai:scripted")
+        first, second = (_score(llm, [LabelPrompt(INSTRUCTION, "fine")])[0] for _ in range(2))
+    assert (first.scores["neutral"], second.scores["positive"]) == (1, 1)
+    assert ["logprobs" in request.json for request in server.requests] == [True, False, False]
 
 
 def test_without_log_probs_the_answer_is_constrained_to_the_labels(setting: Callable[[str, str], None]) -> None:

@@ -31,14 +31,17 @@ class ScriptedServer(Server):
     path: ClassVar[str] = "/v1"
     refusals: ClassVar[Mapping[Fault, Answer]] = OpenAIServer.refusals
 
-    def __init__(self, *script: Message) -> None:
-        """Learn the script."""
+    def __init__(self, *script: Message | Answer) -> None:
+        """Learn the script; a line that is an Answer goes out as it is."""
         super().__init__()
         self.script = deque(script)
 
     def answer(self, request: Request) -> Answer:
         """Say the next line."""
-        message = dict(self.script.popleft())
+        line = self.script.popleft()
+        if isinstance(line, Answer):
+            return line
+        message = dict(line)
         if request.json.get("stream"):
             kind = {"Content-Type": "text/event-stream"}
             return Answer(b"".join(self._events(message)), headers=kind)

@@ -1,0 +1,170 @@
+"""Records, results, verdict and report: what is counted, and how it is shown."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from evals.approach import Fit, Prediction
+from evals.metrics import Measured, result_row
+from evals.records import Journal, Record, read_records
+from evals.report import _price, score
+from evals.runner import MANIFEST, MEASUREMENTS, RECORDS, Run
+from evals.statistics import compare
+from evals.suite import Arm, Suite, load_suite
+from evals.verdict import decide
+from lab.datasets import Example
+from lab.errors import BakeoffError
+from lab.workspace import write_json
+
+EVIL = "<script>alert(1)</script> & “quotes” \x1b[31m"
+
+
+def _record(arm: str, number: int, label: str | None, target: str = "good") -> Record:
+    example = Example(str(number), EVIL if number == 0 else f"text {number}", target, f"x:{number}")
+    prediction = Prediction(label, None if label else "no answer in time")
+    return Record.of(arm, example, prediction, 0.5)
+
+
+ARM = Arm(approach="rag", llm="embedded:x")
+
+
+def test_a_failure_is_neither_right_nor_wrong() -> None:
+    records = [_record("a", 1, "good"), _record("a", 2, "bad"), _record("a", 3, None)]
+    row = result_row(ARM, records, Measured(Fit(2.0), (10.0, 20.0)), usd_per_hour=None)
+    assert (row["n"], row["failures"], row["accuracy"]) == (3, 1, 0.5)
+    assert row["latency_p50_ms"] == 15.0
+    assert row["cost_per_1k_usd"] is None
+
+
+def test_an_hourly_price_becomes_dollars() -> None:
+    row = result_row(ARM, [_record("a", 1, "good")] * 2, Measured(Fit()), usd_per_hour=3600.0)
+    assert row["cost_per_1k_usd"] == pytest.approx(500)
+    assert row["cost_per_correct_usd"] == pytest.approx(0.5)
+
+
+def test_a_remote_llm_is_not_priced_by_this_machine(setting: Callable[[str, str], None]) -> None:
+    setting("BAKEOFF_USD_PER_HOUR", "2")
+    assert _price(ARM) == 2
+    assert _price(Arm(approach="rag", llm="openai:x")) is None
+
+
+def test_an_arm_that_answered_nothing_has_no_accuracy() -> None:
+    row = result_row(ARM, [_record("a", 1, None)], Measured(Fit()), None)
+    assert row["accuracy"] is None
+    assert row["macro_f1"] is None
+
+
+def test_a_line_cut_by_a_crash_is_dropped_and_the_rest_kept(tmp_path: Path) -> None:
+    path = tmp_path / RECORDS
+    Journal(path).append(asdict(_record("a", n, "good")) for n in (1, 2))
+    with path.open("a") as file:
+        file.write('{"arm": "a", "example": "3", "te')
+    journal = Journal(path)
+    journal.append([asdict(_record("a", 4, "good"))])
+    assert sorted(key[1] for key in read_records(journal)) == ["1", "2", "4"]
+
+
+def test_a_retried_failure_is_replaced_by_what_came_of_it(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / RECORDS)
+    journal.append(asdict(_record("a", 1, label)) for label in (None, "good"))
+    assert read_records(journal)["a", "1"].correct is True
+
+
+def _decided(tuned: list[bool], retrieved: list[bool]) -> tuple[str | None, str]:
+    names = {"finetuned": tuned, "rag@x:y": retrieved}
+    outcomes = {key: {str(i): hit for i, hit in enumerate(hits)} for key, hits in names.items()}
+    rows = [
+        {"key": key, "approach": key.split("@")[0], "accuracy": sum(hits) / len(hits), "fit_seconds": 1.0}
+        for key, hits in names.items()
+    ]
+    verdict = decide(rows, compare([("finetuned", "rag@x:y")], outcomes), "finetuned")
+    return verdict.winner, verdict.statement
+
+
+def test_the_verdict_needs_significance() -> None:
+    assert _decided([True] * 90 + [False] * 10, [True] * 50 + [False] * 50)[0] == "finetuned"
+    winner, statement = _decided([True] * 50 + [False] * 50, [True] * 90 + [False] * 10)
+    assert winner == "rag@x:y"
+    assert statement.startswith("Retrieve: rag@x:y is 40.0 points more accurate than finetuned")
+    assert _decided([True] * 9 + [False], [True] * 8 + [False] * 2)[0] is None
+
+
+def test_without_a_pair_there_is_no_verdict() -> None:
+    verdict = decide([{"key": "knn", "approach": "knn", "accuracy": 0.5, "fit_seconds": 0.0}], [], "finetuned")
+    assert verdict.winner is None
+    assert verdict.statement.startswith("No verdict")
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run as the runner leaves it, with a text that would be markup."""
+    folder = tmp_path / "runs" / "x-1"
+    suite = load_suite("sentiment").only(["finetuned", "knn"], [])
+    manifest = {
+        "suite": suite.model_dump(),
+        "dataset": {"name": "<i>x</i>", "fingerprint": "f", "train": 4, "validation": 1, "test": 3},
+        "machine": {"system": "s", "python": "p", "device": "cpu", "precision": "float32"},
+        "packages": {"torch": "2"},
+        "revision": None,
+        "started": "2026-01-01",
+    }
+    write_json(folder / MANIFEST, manifest)
+    rows = [_record(arm, n, label) for arm in ("finetuned", "knn") for n, label in enumerate(("bad", "good", None))]
+    Journal(folder / RECORDS).append(asdict(row) for row in rows)
+    fit = asdict(Fit(1.5, True, "trained before"))
+    Journal(folder / MEASUREMENTS).append([{"arm": "finetuned", "fit": fit, "latencies_ms": [1.0]}])
+    return Run(folder)
+
+
+def test_the_report_is_one_file_in_which_data_stays_data(run: Run) -> None:
+    score(run)
+    html = (run.folder / "report.html").read_text()
+    assert "<script" not in html
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
+    assert "&lt;i&gt;x&lt;/i&gt;" in html
+    assert "http://" not in html.replace("http://www.w3.org", "")
+    assert "no answer in time" in html
+    assert "trained before" in html
+
+
+def test_scoring_again_gives_the_same_document(run: Run) -> None:
+    first = score(run)
+    saved = json.loads((run.folder / "results.json").read_text())
+    assert json.loads(json.dumps(score(run))) == json.loads(json.dumps(first)) == saved
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("name: x\narms: []", "arms"),
+        ("name: x\narms: [{approach: magic}]", "approach"),
+        ("name: x\narms: [{approach: knn, k: 0}]", "k"),
+        ("name: x\narms: [{approach: finetuned, hyperparameters: {learning_rate: .nan}}]", "learning_rate"),
+        ("name: [", "x"),
+        ("nonsense", "x"),
+        ("name: x\narms: [{approach: knn, k: 1}, {approach: knn, k: 2}]", "two called 'knn'"),
+    ],
+)
+def test_a_suite_that_is_none_names_what_is_wrong(text: str, complaint: str) -> None:
+    Path("x.yaml").write_text(text)
+    with pytest.raises(BakeoffError, match=complaint):
+        load_suite("x.yaml")
+
+
+def test_suites_by_name_by_arm_and_by_llm() -> None:
+    suite = load_suite("sentiment", "openai:gpt-x")
+    assert "rag@openai:gpt-x" in [arm.key for arm in suite.arms]
+    assert [arm.key for arm in suite.only(["rag"], ["rag@openai:gpt-x"]).arms] == ["rag@embedded:gemma3-270m"]
+    with pytest.raises(BakeoffError, match="a suite among"):
+        load_suite("nosuch")
+    with pytest.raises(BakeoffError, match="an arm among"):
+        suite.only(["magic"], [])
+    with pytest.raises(BakeoffError, match="at least one arm"):
+        suite.only([], _all(suite))
+
+
+def _all(suite: Suite) -> list[str]:
+    return [arm.key for arm in suite.arms]
