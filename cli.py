@@ -30,7 +30,9 @@ class _Floors(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            sys.stderr.write("\nbakeoff: stopped; what was finished is kept, and the same command goes on from there\n")
+            sys.stderr.write(
+                "\nbakeoff: stopped; an eval goes on where it was with the same command, a training starts again\n"
+            )
             raise typer.Exit(130) from None
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -3,9 +3,7 @@
 import sys
 from collections.abc import Iterator
 
-from langchain_core.messages import ToolMessage
-
-from agents.conversation import Conversation, Turn
+from agents.conversation import Conversation, ToolRun, Turn
 from lab.console import Console
 from lab.errors import BakeoffError
 from lab.llm import resolve_llm
@@ -23,7 +21,7 @@ def chat(conversation: Conversation) -> None:
     """Talk until the user leaves; Ctrl-C stops an answer, not the program."""
     console = Console()
     console.note(f"{conversation.llm.name}; /help lists the commands")
-    for line in conversation.catalogue.missing:
+    for line in conversation.catalogue.missing.values():
         console.note(line)
     last: Turn | None = None
     for line in _lines():
@@ -43,7 +41,7 @@ def show(conversation: Conversation, question: str) -> Turn:
     """Ask one question and print what happens: tools to stderr, answer and evidence to stdout."""
     console = Console()
     for event in conversation.ask(question):
-        if isinstance(event, ToolMessage):
+        if isinstance(event, ToolRun):
             _show_tool(event)
         elif isinstance(event, str):
             console.answer(event, end="")
@@ -54,9 +52,9 @@ def show(conversation: Conversation, question: str) -> Turn:
     raise AssertionError("a conversation always ends in a Turn")
 
 
-def _show_tool(message: ToolMessage) -> None:
-    outcome = "" if message.status == "success" else f" failed: {message.text}"
-    Console().note(f"→ {message.name} ({message.additional_kwargs.get('seconds', 0):.1f} s){outcome}")
+def _show_tool(run: ToolRun) -> None:
+    arguments = ", ".join(f"{name}={value!r}" for name, value in run.arguments.items())
+    Console().note(f"→ {run.name}({arguments}) {run.seconds:.1f} s" + ("" if run.ok else f", failed: {run.error}"))
 
 
 def _show_evidence(turn: Turn) -> None:
@@ -82,7 +80,7 @@ def _command(line: str, conversation: Conversation, last: Turn | None) -> bool:
     elif name == "/tools":
         for tool in conversation.catalogue.tools.values():
             console.answer(f"{tool.name:10} {tool.description}")
-        for missing in conversation.catalogue.missing:
+        for missing in conversation.catalogue.missing.values():
             console.note(missing)
     elif name == "/why":
         console.answer(str(last.router) if last else "nothing was asked yet")

@@ -51,5 +51,5 @@ def list_(json: Json = False) -> None:
         return
     for tool in catalogue.tools.values():
         Console().answer(f"{tool.name:10} {tool.description}")
-    for line in catalogue.missing:
+    for line in catalogue.missing.values():
         Console().note(line)

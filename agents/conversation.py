@@ -1,11 +1,11 @@
 """One conversation with the agent: ask, follow what happens, read the turn as data."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from time import perf_counter
 from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolMessage
+from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolCall, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import StreamMode
 
@@ -21,11 +21,29 @@ STREAMED: Sequence[StreamMode] = ["updates", "messages"]
 
 
 @dataclass(frozen=True)
+class ToolRun:
+    """One tool call: what ran with what, whether it worked (and why not), and how long it took."""
+
+    name: str
+    arguments: dict[str, Any]
+    ok: bool
+    seconds: float
+    error: str | None = None
+
+    @classmethod
+    def of(cls, call: ToolCall, result: ToolMessage) -> "ToolRun":
+        """Join a call with its result."""
+        ok = result.status == "success"
+        seconds = result.additional_kwargs.get("seconds", 0.0)
+        return cls(call["name"], call["args"], ok, seconds, None if ok else result.text)
+
+
+@dataclass(frozen=True)
 class Turn:
     """A question answered: what was said, done and found."""
 
     answer: str
-    tools: list[dict[str, Any]]
+    tools: list[ToolRun]
     evidence: list[Evidence]
     notes: list[str]
     llm: str
@@ -37,7 +55,7 @@ class Turn:
         """Return the turn as the JSON document of `bakeoff chat -q … --json`."""
         return {
             "answer": self.answer,
-            "tools": self.tools,
+            "tools": [{name: value for name, value in asdict(run).items() if value is not None} for run in self.tools],
             "evidence": as_documents(self.evidence),
             "llm": self.llm,
             "router": self.router,
@@ -57,9 +75,11 @@ class Conversation:
     def __post_init__(self) -> None:
         """Compile the graph; the conversation is kept in this process."""
         self._graph = build_graph(self.catalogue, InMemorySaver())
+        self._told: set[str] = set()
 
-    def ask(self, question: str) -> Iterator[str | ToolMessage | Turn]:
+    def ask(self, question: str) -> Iterator["str | ToolRun | Turn"]:
         """Yield what happens, as it happens: each finished tool call, pieces of the answer, and last the Turn."""
+        calls: dict[str | None, ToolCall] = {}
         start = perf_counter()
         config: Any = {"configurable": {"thread_id": "chat"}}
         steps = self._graph.stream(
@@ -74,8 +94,11 @@ class Conversation:
                 if isinstance(message, AIMessageChunk) and message.text:
                     yield message.text
             else:
-                tools = part.get("tools") if isinstance(part, dict) else None
-                yield from (tools or {}).get("messages", [])
+                for message in _new_messages(part):
+                    if isinstance(message, AIMessage):
+                        calls |= {call["id"]: call for call in message.tool_calls}
+                    elif isinstance(message, ToolMessage):
+                        yield ToolRun.of(calls[message.tool_call_id], message)
         state = self._graph.get_state(config).values
         yield self._turn(state, perf_counter() - start)
 
@@ -91,18 +114,24 @@ class Conversation:
             return "embedded" if self.llm.embedded else "native"
         return wanted
 
+    def _unheard(self, notes: Sequence[str]) -> list[str]:
+        """Return the notes that this conversation has not told yet: each is worth saying once."""
+        fresh = [note for note in dict.fromkeys(notes) if note and note not in self._told]
+        self._told.update(fresh)
+        return fresh
+
     def _turn(self, state: dict[str, Any], seconds: float) -> Turn:
         messages: list[AnyMessage] = turn_messages(state["messages"])
         results = {m.tool_call_id: m for m in messages if isinstance(m, ToolMessage)}
         calls = [call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls]
         routing = state["routing"]
-        notes = [m.artifact["note"] for m in results.values() if m.artifact and m.artifact["note"]]
+        notes = [m.artifact["note"] for m in results.values() if m.artifact] + [routing["note"]]
         usages = [m.usage_metadata for m in messages if isinstance(m, AIMessage) and m.usage_metadata]
         return Turn(
             answer=messages[-1].text.strip(),
-            tools=[describe_call(call, results[call["id"]]) for call in calls if call["id"] in results],
+            tools=[ToolRun.of(call, results[call["id"]]) for call in calls if call["id"] in results],
             evidence=found_evidence(state["messages"]),
-            notes=notes + ([routing["note"]] if routing["note"] else []),
+            notes=self._unheard(notes),
             llm=self.llm.name,
             router={"kind": routing["kind"], "scores": {k: round(v, 4) for k, v in routing["scores"].items()}},
             seconds=seconds,
@@ -110,13 +139,7 @@ class Conversation:
         )
 
 
-def describe_call(call: Any, result: ToolMessage) -> dict[str, Any]:
-    """Return one tool call as data: name, arguments, whether it worked (and why not), seconds."""
-    ok = result.status == "success"
-    told = {
-        "name": call["name"],
-        "arguments": call["args"],
-        "ok": ok,
-        "seconds": result.additional_kwargs.get("seconds"),
-    }
-    return told if ok else told | {"error": result.text}
+def _new_messages(update: Any) -> Iterator[AnyMessage]:
+    """Yield the messages that a finished node added."""
+    for added in update.values():
+        yield from (added or {}).get("messages", [])

@@ -47,6 +47,7 @@ def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
         except NotImplementedError:
             note = f"{context.llm.name} takes no tools; the embedded router chose"
     chosen, scores = EmbeddedRouter.load().decide(turn[0].text, context.catalogue.tools)
+    note = note or context.catalogue.missing.get(next(iter(scores)), "")
     return {"messages": [chosen], "rounds": rounds, "routing": Routing(kind="embedded", scores=scores, note=note)}
 
 
@@ -61,7 +62,7 @@ def _ask_llm(state: State, context: Context) -> BaseMessage:
     try:
         return bound.invoke(route_prompt(state["messages"]))
     except Exception as error:  # each provider's client has errors of its own
-        if getattr(error, "status_code", None) in (400, 404, 422, 501):
+        if getattr(error, "status_code", None) in (400, 422, 501) and "tool" in str(error).lower():
             raise NotImplementedError from error
         raise unreachable(context, error) from error
 

@@ -23,7 +23,8 @@ EVIDENCE_CHARACTERS, PASSAGES, PAST_MESSAGES = 600, 3, 4
 def route_prompt(messages: Sequence[AnyMessage]) -> list[BaseMessage]:
     """Return the prompt for an LLM with native tool calling, this turn's evidence numbered as the user sees it."""
     start = max(index for index, message in enumerate(messages) if message.type == "human")
-    shown: list[BaseMessage] = [SystemMessage(ROUTE), *messages[:start]]
+    # Of earlier turns only what was said: a tool call whose turn was interrupted has no result, which APIs refuse.
+    shown: list[BaseMessage] = [SystemMessage(ROUTE), *(m for m in messages[:start] if _is_speech(m))]
     number = 0
     for message in messages[start:]:
         rows = (getattr(message, "artifact", None) or {}).get("evidence", [])
@@ -33,11 +34,15 @@ def route_prompt(messages: Sequence[AnyMessage]) -> list[BaseMessage]:
     return shown
 
 
+def _is_speech(message: AnyMessage) -> bool:
+    return message.type == "human" or (message.type == "ai" and bool(message.text) and not message.tool_calls)
+
+
 def answer_prompt(
     history: Sequence[AnyMessage], question: str, evidence: Sequence[Evidence], failures: Sequence[str]
 ) -> list[BaseMessage]:
     """Return the prompt for the answer: rules, the last turns, the evidence, the question."""
-    past = [m for m in history if m.type == "human" or (m.type == "ai" and m.text)][-PAST_MESSAGES:]
+    past = [message for message in history if _is_speech(message)][-PAST_MESSAGES:]
     if not evidence:
         rules = UNREACHED.format(reason="; ".join(failures)) if failures else TALK
         return [SystemMessage(rules), *past, HumanMessage(question)]

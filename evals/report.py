@@ -38,7 +38,7 @@ def score(run: Run) -> dict[str, Any]:
     outcomes = {key: {r.example: bool(r.correct) for r in own if r.correct is not None} for key, own in by_arm.items()}
     comparisons = compare(_pairs(suite), outcomes, suite.seed)
     verdict = decide(rows, comparisons, suite.reference_key)
-    document = _document(run, manifest, rows, comparisons, verdict)
+    document = _document(run, manifest, suite.arms, rows, comparisons, verdict)
     write_json(run.folder / "results.json", document)
     write_text(run.folder / "report.html", _html(document, manifest, measured, by_arm))
     return document
@@ -118,6 +118,7 @@ def _swaps(arms: Sequence[Arm]) -> list[tuple[Arm, Arm]]:
 def _document(
     run: Run,
     manifest: dict[str, Any],
+    arms: Sequence[Arm],
     rows: Sequence[dict[str, Any]],
     comparisons: Sequence[Comparison],
     verdict: Verdict,
@@ -127,10 +128,15 @@ def _document(
         "run_id": run.id,
         "suite": manifest["suite"]["name"],
         "dataset": {name: manifest["dataset"][name] for name in told},
-        "results": [{name: value for name, value in row.items() if name != "key"} for row in rows],
+        "results": [_named(row, arm) for row, arm in zip(rows, arms, strict=True)],
         "comparisons": [asdict(comparison) for comparison in comparisons],
         "verdict": asdict(verdict),
     }
+
+
+def _named(row: dict[str, Any], arm: Arm) -> dict[str, Any]:
+    """Return a result under the arm's own name, where the suite gives it one."""
+    return {name: value for name, value in row.items() if name != "key"} | {"approach": arm.name or arm.approach}
 
 
 def _html(

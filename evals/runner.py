@@ -91,22 +91,24 @@ def _run_arm(run: Run, suite: Suite, arm: Arm, split: Split, test: Dataset, retr
     journal, known = Journal(run.folder / RECORDS), run.records()
     done = {e.id for e in test.examples if _is_done(known.get((arm.key, e.id)), retry_failures)}
     waiting = [example for example in test.examples if example.id not in done]
-    if not waiting and arm.key in run.measured():
+    if not waiting and (arm.key in run.measured() or any(known[arm.key, e.id].failure for e in test.examples)):
         Console().note(f"{arm.key}: all {len(test)} answers are there from before")
         return
     approach, failure = _ready(suite, arm, split)
-    fitted = approach.fitted if approach else Fit()
-    measurements = Journal(run.folder / MEASUREMENTS)
-    measurements.append([{"arm": arm.key, "fit": asdict(fitted), "latencies_ms": []}])
-    if fitted.note:
-        Console().note(f"{arm.key}: {fitted.note}")
-    if failure:
+    predict, pending = _or_fail(approach, failure), Dataset(test.name, tuple(waiting))
+    if approach is None:
         Console().warn(f"{arm.key} failed: {failure}")
-    predict = _or_fail(approach, failure)
-    _answer(journal, arm.key, Dataset(test.name, tuple(waiting)), predict)
-    if approach:
-        latencies = _latencies(predict, test.texts[: suite.latency_sample])
-        measurements.append([{"arm": arm.key, "fit": asdict(fitted), "latencies_ms": latencies}])
+        _answer(journal, arm.key, pending, predict)
+        return
+    if approach.fitted.note:
+        Console().note(f"{arm.key}: {approach.fitted.note}")
+    measurements, fit = Journal(run.folder / MEASUREMENTS), asdict(approach.fitted)
+    measurements.append(
+        [{"arm": arm.key, "fit": fit, "latencies_ms": []}]
+    )  # the first fit is the true one: keep it now
+    _answer(journal, arm.key, pending, predict)
+    latencies = _latencies(predict, test.texts[: suite.latency_sample])
+    measurements.append([{"arm": arm.key, "fit": fit, "latencies_ms": latencies}])
 
 
 def _ready(suite: Suite, arm: Arm, split: Split) -> tuple[Approach | None, str | None]:
@@ -148,13 +150,15 @@ def _answer(journal: Journal, arm: str, test: Dataset, predict: Predict) -> None
 
 
 def _latencies(predict: Predict, texts: Sequence[str]) -> list[float]:
-    """Return the milliseconds of one text at a time; the first call only warms up."""
+    """Return the milliseconds of one text at a time, answered ones only; the first call only warms up."""
+    predict(texts[:1])
     milliseconds = []
-    for text in [*texts[:1], *texts]:
+    for text in texts:
         start = time.perf_counter()
-        predict([text])
-        milliseconds.append(round((time.perf_counter() - start) * 1000, 3))
-    return milliseconds[1:]
+        answer = predict([text])[0]
+        if answer.failure is None:  # a refusal is fast, but it is no answer
+            milliseconds.append(round((time.perf_counter() - start) * 1000, 3))
+    return milliseconds
 
 
 def _is_done(record: Record | None, retry_failures: bool) -> bool:

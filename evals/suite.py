@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from finetune import Hyperparameters
 from lab.errors import BakeoffError
+from lab.llm import canonical_name
 from lab.settings import settings
 
 ApproachName = Literal["majority", "zero_shot", "knn", "rag", "linear_probe", "finetuned"]
@@ -62,7 +63,8 @@ class Suite(BaseModel):
             BakeoffError: two different arms have the same name.
         """
         arms = [
-            arm.model_copy(update={"llm": arm.llm or llm if arm.approach in USES_LLM else None}) for arm in self.arms
+            arm.model_copy(update={"llm": canonical_name(arm.llm or llm) if arm.approach in USES_LLM else None})
+            for arm in self.arms
         ]
         unique: dict[str, Arm] = {}
         for arm in arms:
@@ -112,7 +114,11 @@ def load_suite(name: str, llm: str | None = None) -> Suite:
         raise BakeoffError(
             f"a suite in {path.name}", _first(error), "compare it with bakeoff's sentiment.yaml"
         ) from None
-    return suite.with_llm(llm or settings().llm)
+    suite = suite.with_llm(llm or settings().llm)
+    if suite.reference_key is None:
+        known = ", ".join(arm.key for arm in suite.arms)
+        raise BakeoffError(f"a reference among {known}", f"'{suite.reference}'", f"correct reference: in {path.name}")
+    return suite
 
 
 def _first(error: Exception) -> str:

@@ -80,7 +80,8 @@ def _changes(
     costs = " against ".join(f"{answered[key]['fit_seconds']:.0f} s for {key}" for key in (duel.a, duel.b))
     lines.append(f"the data changes often: taking all of it in took {costs}")
     for pair in comparisons:
-        if answered[pair.a]["approach"] == answered[pair.b]["approach"] == "rag":
+        a, b = answered[pair.a], answered[pair.b]
+        if a["approach"] == b["approach"] == "rag" and a["llm"] != b["llm"]:
             sure = "significantly" if pair.p_adjusted < SIGNIFICANT else "not significantly"
             lines.append(
                 f"another base LLM: over the same index, {pair.b} scores {-pair.difference * 100:+.1f} points against"

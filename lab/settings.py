@@ -83,5 +83,5 @@ def settings() -> Settings:
             f"correct BAKEOFF_{name.upper()} in the environment, .env or bakeoff.yaml",
         ) from None
     if chosen.hf_token:  # the hub's own client looks only here
-        os.environ.setdefault("HF_TOKEN", chosen.hf_token.get_secret_value())
+        os.environ["HF_TOKEN"] = chosen.hf_token.get_secret_value()
     return chosen

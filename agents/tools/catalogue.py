@@ -1,7 +1,7 @@
 """Which tools the agent has right now, each with its schema, and why one is missing."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
 from langchain_core.tools import BaseTool, StructuredTool
@@ -39,10 +39,10 @@ class Artifact(TypedDict):
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The tools on offer, by name, and a line for each one that is not."""
+    """The tools on offer, by name, and the reason for each one that is not."""
 
     tools: dict[str, BaseTool]
-    missing: tuple[str, ...] = ()
+    missing: dict[str, str] = field(default_factory=dict)
 
 
 def offered_tools() -> Catalogue:
@@ -69,7 +69,7 @@ def offered_tools() -> Catalogue:
         ),
     }
     if settings().tavily_api_key is None:
-        return Catalogue(tools, ("web search is off: it needs TAVILY_API_KEY in the environment or .env",))
+        return Catalogue(tools, {"web": "web search is off: it needs TAVILY_API_KEY in the environment or .env"})
     description = "Search the web for news, prices, weather and whatever changed recently."
     tools["web"] = _tool("web", description, Query, lambda query: (search_web(query), ""))
     return Catalogue(tools)

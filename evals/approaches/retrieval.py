@@ -25,7 +25,7 @@ class _OverExamples:
         """Bring the index in line with `train`; where it is already, nothing is embedded again."""
         self._index = example_index(train.fingerprint)
         self._labels = train.labels
-        with progress(f"indexing {len(train)} examples", total=len(train)) as bar:
+        with progress(f"index of {len(train)} examples", total=len(train)) as bar:
             done = self._index.sync(_passages(train), advance=bar.advance)
         note = "" if done.added else f"nothing was re-indexed: the index already held its {len(train)} examples"
         self.fitted = Fit(self._index.built_seconds, reused=not done.added, note=note)

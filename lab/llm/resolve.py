@@ -15,6 +15,8 @@ from lab.settings import settings
 
 PROVIDER_KEYS = {"openai": "openai_api_key", "anthropic": "anthropic_api_key", "google_genai": "google_api_key"}
 
+OPENAI = "https://api.openai.com/v1"
+
 
 @dataclass(frozen=True)
 class BaseLLM:
@@ -34,7 +36,7 @@ def resolve_llm(name: str | None = None) -> BaseLLM:
         BakeoffError: the string has no provider, the provider is unknown, its package or its key is missing.
     """
     name = name or settings().llm
-    provider, model = _parse(name)
+    provider, _, model = canonical_name(name).partition(":")
     if provider == "embedded":
         if model not in EMBEDDED:
             known = ", ".join(f"embedded:{known}" for known in EMBEDDED)
@@ -45,13 +47,17 @@ def resolve_llm(name: str | None = None) -> BaseLLM:
     return BaseLLM(f"{provider}:{model}", remote, RemoteScorer(remote), embedded=False)
 
 
-def _parse(name: str) -> tuple[str, str]:
-    """Split "provider:model"; "provider/model" is accepted too."""
+def canonical_name(name: str) -> str:
+    """Return "provider:model" for either spelling of it, "provider/model" being the other.
+
+    Raises:
+        BakeoffError: it is neither.
+    """
     cut = min((name.find(mark) for mark in ":/" if mark in name), default=-1)
     provider, model = name[:cut], name[cut + 1 :]
     if cut <= 0 or not model:
         raise BakeoffError("a base LLM as provider:model", f"'{name}'", "write it like embedded:smollm2")
-    return provider, model
+    return f"{provider}:{model}"
 
 
 def _remote(provider: str, model: str) -> BaseChatModel:
@@ -61,7 +67,7 @@ def _remote(provider: str, model: str) -> BaseChatModel:
     if provider == "ollama":
         options = {"temperature": 0}
     if provider == "openai":
-        options["base_url"] = settings().openai_base_url
+        options["base_url"] = settings().openai_base_url or OPENAI
     key = getattr(settings(), PROVIDER_KEYS.get(provider, ""), None)
     if isinstance(key, SecretStr):
         options["api_key"] = key.get_secret_value()

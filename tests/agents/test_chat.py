@@ -54,7 +54,7 @@ def test_the_handbook_is_found_in_the_index(bakeoff: Callable[..., Outcome]) -> 
 def test_a_tweet_goes_to_the_classifier(with_classifier: Path, bakeoff: Callable[..., Outcome]) -> None:
     told = bakeoff("chat", "-q", "Is this tweet positive or negative: 'LMAO, AMAZING!'")
     assert told.code == 0
-    assert "→ classify" in told.err
+    assert "→ classify(text='LMAO, AMAZING!')" in told.err
     assert "[1] classifier:tweets-" in told.out
     assert "“LMAO, AMAZING!” as positive" in told.out
 
@@ -63,6 +63,14 @@ def test_a_failing_tool_is_told_not_hidden(bakeoff: Callable[..., Outcome]) -> N
     told = bakeoff("chat", "-q", "Is this tweet positive or negative: 'LMAO, AMAZING!'", "--json").json
     assert told["tools"][0]["ok"] is False
     assert "bakeoff train" in told["tools"][0]["error"]
+
+
+def test_web_search_without_a_key_is_explained_once(smollm2: BaseLLM) -> None:
+    conversation = Conversation(smollm2)
+    question = "What is the weather in Berlin today?"
+    first, second = conversation.answer(question), conversation.answer(question)
+    assert any("TAVILY_API_KEY" in note for note in first.notes)
+    assert not any("TAVILY_API_KEY" in note for note in second.notes)
 
 
 def test_small_talk_needs_no_tool(smollm2: BaseLLM) -> None:
@@ -87,7 +95,7 @@ def test_native_tool_calling_takes_the_same_road(scripted: Callable[[ScriptedSer
     with ScriptedServer(calls("wikipedia", query="Marie Curie"), says("She was a physicist [1].")) as server:
         turn = Conversation(scripted(server)).answer("Who was Marie Curie?")
     assert turn.router == {"kind": "native", "scores": {}}
-    assert turn.tools[0]["arguments"] == {"query": "Marie Curie"}
+    assert turn.tools[0].arguments == {"query": "Marie Curie"}
     assert turn.evidence[0].source.endswith("Marie_Curie")
     assert turn.answer == "She was a physicist [1]."
     offered = {tool["function"]["name"] for tool in server.requests[0].json["tools"]}
@@ -108,7 +116,7 @@ def test_a_model_that_calls_for_ever_is_brought_to_an_answer(scripted: Callable[
 def test_a_call_with_wrong_arguments_is_a_tool_error(scripted: Callable[[ScriptedServer], BaseLLM]) -> None:
     with ScriptedServer(calls("wikipedia", question="?"), says("Sorry.")) as server:
         turn = Conversation(scripted(server)).answer("Who was Marie Curie?")
-    assert turn.tools[0]["ok"] is False
+    assert turn.tools[0].ok is False
     assert turn.answer == "Sorry."
 
 

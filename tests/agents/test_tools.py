@@ -144,7 +144,7 @@ def test_web_search_is_offered_with_a_key_only(web: TavilyServer, setting: Calla
     assert "web" in offered_tools().tools
     setting("TAVILY_API_KEY", "")
     assert "web" not in offered_tools().tools
-    assert "TAVILY_API_KEY" in offered_tools().missing[0]
+    assert "TAVILY_API_KEY" in offered_tools().missing["web"]
 
 
 def test_the_classifier_tool_says_which_command_makes_one() -> None:

@@ -77,7 +77,7 @@ def _decided(tuned: list[bool], retrieved: list[bool]) -> tuple[str | None, str]
     names = {"finetuned": tuned, "rag@x:y": retrieved}
     outcomes = {key: {str(i): hit for i, hit in enumerate(hits)} for key, hits in names.items()}
     rows = [
-        {"key": key, "approach": key.split("@")[0], "accuracy": sum(hits) / len(hits), "fit_seconds": 1.0}
+        {"key": key, "approach": key.split("@")[0], "accuracy": sum(hits) / len(hits), "fit_seconds": 1.0, "llm": None}
         for key, hits in names.items()
     ]
     verdict = decide(rows, compare([("finetuned", "rag@x:y")], outcomes), "finetuned")
@@ -145,6 +145,7 @@ def test_scoring_again_gives_the_same_document(run: Run) -> None:
         ("name: x\narms: [{approach: finetuned, hyperparameters: {learning_rate: .nan}}]", "learning_rate"),
         ("name: [", "x"),
         ("nonsense", "x"),
+        ("name: x\nreference: magic\narms: [{approach: knn}]", "a reference among knn; got 'magic'"),
         ("name: x\narms: [{approach: knn, k: 1}, {approach: knn, k: 2}]", "two called 'knn'"),
     ],
 )

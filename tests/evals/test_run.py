@@ -110,11 +110,12 @@ def _wait_for_records(folder: Path, process: "subprocess.Popen[bytes]") -> Path:
 
 
 def test_an_arm_that_cannot_be_made_ready_fails_alone(own_data: Path, bakeoff: Callable[..., Outcome]) -> None:
-    suite = "name: x\nlatency_sample: 1\narms: [{approach: majority}, {approach: finetuned, base: nobody/nothing}]\n"
+    suite = "name: x\nlatency_sample: 1\narms: [{approach: majority, name: commonest}, {approach: finetuned, base: nobody/nothing}]\n"
     Path("x.yaml").write_text(suite)
     told = bakeoff("eval", "x.yaml", "--data", str(own_data), "--text-column", "t", "--label-column", "y", "--json")
     assert told.code == 0
     majority, finetuned = told.json["results"]
+    assert majority["approach"] == "commonest"
     assert majority["failures"] == 0
     assert finetuned["failures"] == finetuned["n"]
     assert finetuned["accuracy"] is None
