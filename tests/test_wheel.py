@@ -20,8 +20,8 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     uv = Path(sys.executable).parent / "uv"
     subprocess.run([uv, "build", "--wheel", "--quiet", "--out-dir", folder / "dist", ROOT], check=True)
     wheel = next((folder / "dist").glob("*.whl"))
-    command = [uv, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable, "--target", folder / "site"]
-    subprocess.run([*command, wheel], check=True)
+    where = ["--python", sys.executable, "--target", str(folder / "site")]
+    subprocess.run([uv, "pip", "install", "--quiet", "--no-deps", *where, wheel], check=True)
     return folder / "site"
 
 

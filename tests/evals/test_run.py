@@ -110,8 +110,8 @@ def _wait_for_records(folder: Path, process: "subprocess.Popen[bytes]") -> Path:
 
 
 def test_an_arm_that_cannot_be_made_ready_fails_alone(own_data: Path, bakeoff: Callable[..., Outcome]) -> None:
-    suite = "name: x\nlatency_sample: 1\narms: [{approach: majority, name: commonest}, {approach: finetuned, base: nobody/nothing}]\n"
-    Path("x.yaml").write_text(suite)
+    arms = "[{approach: majority, name: commonest}, {approach: finetuned, base: nobody/nothing}]"
+    Path("x.yaml").write_text(f"name: x\nlatency_sample: 1\narms: {arms}\n")
     told = bakeoff("eval", "x.yaml", "--data", str(own_data), "--text-column", "t", "--label-column", "y", "--json")
     assert told.code == 0
     majority, finetuned = told.json["results"]
