@@ -39,16 +39,18 @@ def chat(conversation: Conversation) -> None:
 
 def show(conversation: Conversation, question: str) -> Turn:
     """Ask one question and print what happens: tools to stderr, answer and evidence to stdout."""
-    console = Console()
+    console, spoken = Console(), False
     for event in conversation.ask(question):
         if isinstance(event, ToolRun):
+            console.answer("\n" if spoken else "", end="")
             _show_tool(event)
         elif isinstance(event, str):
             console.answer(event, end="")
         else:
-            console.answer("")
+            console.answer("" if spoken else event.answer)  # an LLM that does not stream has said nothing yet
             _show_evidence(event)
             return event
+        spoken = isinstance(event, str)
     raise AssertionError("a conversation always ends in a Turn")
 
 

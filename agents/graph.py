@@ -18,6 +18,7 @@ from agents.router import EmbeddedRouter, after_route, after_tools
 from agents.state import Context, Routing, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue, explain_failure
 from lab.errors import BakeoffError
+from lab.redact import reason
 
 
 def build_graph(
@@ -83,9 +84,9 @@ def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
 
 def unreachable(context: Context, error: Exception) -> BakeoffError:
     """Return the error to show when the base LLM does not answer."""
-    reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else 'no reason given'}"
+    why = f"{type(error).__name__}: {reason(error)}"
     return BakeoffError(
-        f"an answer from {context.llm.name}", reason, f"check it with: bakeoff llm check {context.llm.name}"
+        f"an answer from {context.llm.name}", why, f"check it with: bakeoff llm check {context.llm.name}"
     )
 
 

@@ -38,7 +38,9 @@ def eval_(
     from evals.suite import PLAIN_INSTRUCTION, load_suite
 
     chosen = load_suite(suite, llm)
-    own = {"dataset": data, "instruction": PLAIN_INSTRUCTION} if data else {}
+    own = {"dataset": data, "description": "", "budgets": ""} if data else {}
+    if data and not suite.endswith((".yaml", ".yml")):  # the built-in suite's own instruction speaks of its own data
+        own["instruction"] = PLAIN_INSTRUCTION
     named = {"text_column": text_column, "label_column": label_column, "instruction": instruction, "seed": seed}
     changes = own | {name: value for name, value in named.items() if value is not None}
     run = run_suite(chosen.model_copy(update=changes).only(only or [], skip or []), limit, fresh, retry_failures)

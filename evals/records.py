@@ -1,4 +1,4 @@
-"""Records: one example x one approach, appended the moment it is known, so that a killed run loses nothing."""
+"""Records: one example x one approach, appended as they are known, so that a killed run keeps what it has."""
 
 import json
 import os
@@ -41,25 +41,25 @@ class Record:
 
 
 class Journal:
-    """A file of JSON lines that only grows; a line cut off by a crash is dropped when the file is opened again."""
+    """A file of JSON lines that only grows; a line cut off by a crash is dropped before the next is written."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._drop_cut_line()
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Append rows and wait until the disk has them."""
+        """Append rows and wait until the disk has them; one process at a time."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._drop_cut_line()
         with self._path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             file.flush()
             os.fsync(file.fileno())
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield all rows, oldest first."""
+        """Yield all rows, oldest first; a line that is still being written is not one yet."""
         if self._path.exists():
             with self._path.open(encoding="utf-8") as file:
-                yield from (json.loads(line) for line in file)
+                yield from (json.loads(line) for line in file if line.endswith("\n"))
 
     def _drop_cut_line(self) -> None:
         if not self._path.exists():

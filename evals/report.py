@@ -13,7 +13,7 @@ from evals.records import Record
 from evals.runner import MANIFEST, Run
 from evals.statistics import Comparison, compare
 from evals.suite import Arm, Suite
-from evals.verdict import Verdict, decide
+from evals.verdict import Verdict, decide, unfinished
 from lab.errors import BakeoffError
 from lab.settings import settings
 from lab.workspace import Workspace, read_json, write_json, write_text
@@ -37,9 +37,11 @@ def score(run: Run) -> dict[str, Any]:
     ]
     outcomes = {key: {r.example: bool(r.correct) for r in own if r.correct is not None} for key, own in by_arm.items()}
     comparisons = compare(_pairs(suite), outcomes, suite.seed)
-    verdict = decide(rows, comparisons, suite.reference_key)
+    waiting = manifest["dataset"]["test"] * len(suite.arms) - len(records)
+    verdict = unfinished(waiting) if waiting > 0 else decide(rows, comparisons, suite.reference_key)
     document = _document(run, manifest, suite.arms, rows, comparisons, verdict)
-    write_json(run.folder / "results.json", document)
+    if waiting <= 0:
+        write_json(run.folder / "results.json", document)
     write_text(run.folder / "report.html", _html(document, manifest, measured, by_arm))
     return document
 

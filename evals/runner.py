@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from evals.approach import Approach, Fit, Prediction
 from evals.approaches import build_approach
@@ -24,7 +25,7 @@ from lab.workspace import Workspace, fingerprint, lock, read_json, write_json
 
 Predict = Callable[[Sequence[str]], list[Prediction]]
 
-CHUNK = 32
+CHUNK, REMOTE_CHUNK = 32, 4  # answers between two writes; those that are paid for are written sooner
 MANIFEST, RECORDS, MEASUREMENTS = "manifest.json", "records.jsonl", "measurements.jsonl"
 PACKAGES = ("bakeoff", "torch", "transformers", "sentence-transformers", "chromadb", "langchain-core", "scikit-learn")
 
@@ -91,7 +92,8 @@ def _run_arm(run: Run, suite: Suite, arm: Arm, split: Split, test: Dataset, retr
     journal, known = Journal(run.folder / RECORDS), run.records()
     done = {e.id for e in test.examples if _is_done(known.get((arm.key, e.id)), retry_failures)}
     waiting = [example for example in test.examples if example.id not in done]
-    if not waiting and (arm.key in run.measured() or any(known[arm.key, e.id].failure for e in test.examples)):
+    timed = run.measured().get(arm.key, Measured(Fit())).latencies_ms or not suite.latency_sample
+    if not waiting and (timed or any(known[arm.key, e.id].failure for e in test.examples)):
         Console().note(f"{arm.key}: all {len(test)} answers are there from before")
         return
     approach, failure = _ready(suite, arm, split)
@@ -106,7 +108,7 @@ def _run_arm(run: Run, suite: Suite, arm: Arm, split: Split, test: Dataset, retr
     measurements.append(
         [{"arm": arm.key, "fit": fit, "latencies_ms": []}]
     )  # the first fit is the true one: keep it now
-    _answer(journal, arm.key, pending, predict)
+    _answer(journal, arm.key, pending, predict, CHUNK if _is_local(arm) else REMOTE_CHUNK)
     latencies = _latencies(predict, test.texts[: suite.latency_sample])
     measurements.append([{"arm": arm.key, "fit": fit, "latencies_ms": latencies}])
 
@@ -133,12 +135,12 @@ def _or_fail(approach: Approach | None, failure: str | None) -> Predict:
     return predict
 
 
-def _answer(journal: Journal, arm: str, test: Dataset, predict: Predict) -> None:
+def _answer(journal: Journal, arm: str, test: Dataset, predict: Predict, size: int = CHUNK) -> None:
     if not len(test):
         return
     with progress(arm, total=len(test)) as bar:
-        for first in range(0, len(test), CHUNK):
-            chunk = test.examples[first : first + CHUNK]
+        for first in range(0, len(test), size):
+            chunk = test.examples[first : first + size]
             start = time.perf_counter()
             predictions = predict([example.text for example in chunk])
             seconds = (time.perf_counter() - start) / len(chunk)
@@ -151,6 +153,8 @@ def _answer(journal: Journal, arm: str, test: Dataset, predict: Predict) -> None
 
 def _latencies(predict: Predict, texts: Sequence[str]) -> list[float]:
     """Return the milliseconds of one text at a time, answered ones only; the first call only warms up."""
+    if not texts:
+        return []
     predict(texts[:1])
     milliseconds = []
     for text in texts:
@@ -163,6 +167,10 @@ def _latencies(predict: Predict, texts: Sequence[str]) -> list[float]:
 
 def _is_done(record: Record | None, retry_failures: bool) -> bool:
     return record is not None and not (retry_failures and record.failure)
+
+
+def _is_local(arm: Arm) -> bool:
+    return arm.llm is None or arm.llm.startswith("embedded:")
 
 
 def _manifest(suite: Suite, dataset: Dataset, split: Split, test: Dataset) -> dict[str, Any]:
@@ -195,7 +203,10 @@ def _manifest(suite: Suite, dataset: Dataset, split: Split, test: Dataset) -> di
 
 def _deciding() -> dict[str, Any]:
     """Return the settings outside the suite that can change an answer."""
-    return settings().model_dump(mode="json", include={"embeddings", "device", "precision", "openai_base_url"})
+    address = urlsplit(settings().openai_base_url or "")
+    server = f"{address.hostname or ''}:{address.port or ''}{address.path}"  # neither a password nor a query
+    chosen = settings().model_dump(mode="json", include={"embeddings", "device", "precision"})
+    return chosen | {"openai_server": server if address.hostname else None}
 
 
 def _revision() -> str | None:

@@ -46,6 +46,7 @@ class Suite(BaseModel):
     text_column: str = "text"
     label_column: str = "label"
     instruction: str = PLAIN_INSTRUCTION
+    budgets: str = ""
     seed: int = Field(default=0, ge=0)
     latency_sample: int = Field(default=20, ge=0, le=1000)
     reference: str = "finetuned"

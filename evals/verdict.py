@@ -30,7 +30,7 @@ def decide(results: Sequence[dict[str, Any]], comparisons: Sequence[Comparison],
     """
     answered = {row["key"]: row for row in results if row["accuracy"] is not None}
     rivals = _other_side(answered, reference)
-    rival = max(rivals, key=lambda row: row["accuracy"])["key"] if rivals else None
+    rival = max(rivals, key=_right_of_all)["key"] if rivals else None
     duel = next((c for c in comparisons if (c.a, c.b) == (reference, rival)), None)
     if duel is None:
         return _no_contest(answered)
@@ -39,9 +39,15 @@ def decide(results: Sequence[dict[str, Any]], comparisons: Sequence[Comparison],
     return Verdict(
         winner,
         _statement(duel, winner, answered),
-        [_told(c) for c in comparisons if c.a == duel.a],
+        [_told(c) for c in comparisons if c.a == duel.a] + _failed(results),
         _changes(answered, comparisons, duel, winner),
     )
+
+
+def unfinished(waiting: int) -> Verdict:
+    """Return the verdict on a run in which `waiting` answers are still to come: none."""
+    statement = f"Unfinished: {waiting} answers are still to come; the same command goes on with them."
+    return Verdict(None, statement, [], [])
 
 
 def _other_side(answered: dict[str, dict[str, Any]], reference: str | None) -> list[dict[str, Any]]:
@@ -60,6 +66,15 @@ def _statement(duel: Comparison, winner: str | None, answered: dict[str, dict[st
     side = "Fine-tune" if answered[winner]["approach"] in TUNED else "Retrieve"
     loser = duel.b if winner == duel.a else duel.a
     return f"{side}: {winner} is {points:.1f} points more accurate than {loser} ({interval})."
+
+
+def _right_of_all(row: dict[str, Any]) -> float:
+    """Return the share of all texts that were answered rightly, so that an arm that seldom answers is no rival."""
+    return float(row["accuracy"] * (row["n"] - row["failures"]) / row["n"])
+
+
+def _failed(results: Sequence[dict[str, Any]]) -> list[str]:
+    return [f"{row['key']} failed on {row['failures']} of {row['n']} texts" for row in results if row["failures"]]
 
 
 def _told(comparison: Comparison) -> str:

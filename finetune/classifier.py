@@ -1,5 +1,6 @@
 """A fine-tuned BERT with scikit-learn's manners: fit, predict, predict_proba, save, load."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from finetune.checkpoints import fitting_length, load_base, load_checkpoint
 from finetune.hyperparameters import Hyperparameters
 from lab.datasets import Dataset
-from lab.devices import choose_device
-from lab.embeddings import model_folder
 from lab.errors import BakeoffError
 from lab.workspace import new_folder, read_json, write_json
 
@@ -49,12 +49,14 @@ class Classifier:
 
         from finetune.training import train_model
 
+        start = time.perf_counter()
         validation.require_known(train.labels)
         self.labels = train.labels
         set_seed(self.hyperparameters.seed)  # the head's first weights are random too
         self._model, self._tokenizer = load_base(self.base, self.labels)
         self.card = train_model(self._model, self._tokenizer, self.hyperparameters, train, validation)
         self.card |= {"data_fingerprint": train.fingerprint, "dataset": train.name, "examples": len(train)}
+        self.card["fit_seconds"] = round(time.perf_counter() - start, 2)
         self.card["validation"] = self.score(validation)
         return self
 
@@ -115,43 +117,5 @@ class Classifier:
         classifier = cls(
             document["base"], Hyperparameters(**document["hyperparameters"]), document["labels"], document["card"]
         )
-        classifier._model, classifier._tokenizer = _load(str(folder))
+        classifier._model, classifier._tokenizer = load_checkpoint(str(folder))
         return classifier
-
-
-def load_base(base: str, labels: Sequence[str]) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    """Return a pretrained encoder with a new head for `labels`, and its tokenizer.
-
-    Raises:
-        BakeoffError: no such checkpoint, or not one that can classify.
-    """
-    return _load(
-        model_folder(base),
-        num_labels=len(labels),
-        id2label=dict(enumerate(labels)),
-        label2id={label: index for index, label in enumerate(labels)},
-    )
-
-
-def fitting_length(
-    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", hyperparameters: Hyperparameters
-) -> int:
-    """Return the longest text in tokens: as wished, but no longer than the model has positions for."""
-    positions = getattr(model.config, "max_position_embeddings", None) or hyperparameters.max_length
-    return min(hyperparameters.max_length, positions, tokenizer.model_max_length)
-
-
-def _load(name: str, **options: Any) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()  # that the head is new is what we ask for
-    logging.disable_progress_bar()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForSequenceClassification.from_pretrained(name, use_safetensors=True, **options)
-    except (OSError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0][:200] or type(error).__name__
-        fix = "check the name, or use --base embedded:minilm"
-        raise BakeoffError(f"a BERT-like checkpoint with safetensors at '{name}'", reason, fix) from error
-    return model.to(choose_device()), tokenizer

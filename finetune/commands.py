@@ -38,7 +38,7 @@ def train(
 ) -> None:
     """Fine-tune a BERT on labelled texts."""
     from finetune.hyperparameters import Hyperparameters
-    from finetune.registry import train_or_reuse
+    from finetune.registry import champion_id, train_or_reuse
     from lab.datasets import load_dataset, split_dataset
     from lab.settings import settings
 
@@ -52,6 +52,8 @@ def train(
     trained = train_or_reuse(split.train, split.validation, hyperparameters, base, fresh)
     if trained.reused:
         Console().note(f"{trained.id} was trained before with this data and setting; --fresh trains it again")
+    if champion_id() != trained.id:
+        Console().note(f"the agent goes on with {champion_id()}; to use this one, set BAKEOFF_CLASSIFIER={trained.id}")
     document = _document(trained.id, trained.classifier.card, hyperparameters.model_dump())
     Console().document(document) if json else Console().answer(_sentence(document))
 
@@ -102,6 +104,7 @@ def predict(
     from finetune.registry import champion
 
     identifier, classifier = champion()
+    Console().note(f"labelled by {identifier}")
     lines = texts or [line.rstrip("\n") for line in sys.stdin if line.strip()]
     probabilities = classifier.predict_proba(lines)
     rows = [

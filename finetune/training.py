@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 
-from finetune.classifier import fitting_length
+from finetune.checkpoints import fitting_length
 from finetune.hyperparameters import Hyperparameters
 from lab.console import Bar, progress
 from lab.datasets import Dataset

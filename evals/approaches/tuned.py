@@ -36,7 +36,7 @@ class Finetuned:
         trained = train_or_reuse(train, validation, self._hyperparameters, self._base)
         self._classifier = trained.classifier
         note = f"classifier {trained.id}" + (", trained before" if trained.reused else "")
-        self.fitted = Fit(trained.classifier.card["seconds"], trained.reused, note)
+        self.fitted = Fit(trained.classifier.card["fit_seconds"], trained.reused, note)
         return self
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:

@@ -67,10 +67,8 @@ def _csv_rows(path: Path) -> Iterator[Row]:
     csv.field_size_limit(1 << 24)
     dialect = "excel-tab" if path.suffix.lower() == ".tsv" else "excel"
     with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = csv.DictReader(file, dialect=dialect)
-        number = 1
+        rows = csv.DictReader(file, dialect=dialect, strict=True)
         while True:
-            number += 1
             try:
                 row = next(rows)
             except StopIteration:
@@ -78,8 +76,12 @@ def _csv_rows(path: Path) -> Iterator[Row]:
             except UnicodeDecodeError as error:
                 raise _not_utf8(path, _line_of(path, error), error) from None
             except csv.Error as error:
-                raise BakeoffError(f"CSV in {path.name}, row {number}", str(error), "correct that row") from None
-            yield number, {key: value for key, value in row.items() if key is not None}
+                where = f"CSV in {path.name}, row {rows.line_num}"
+                raise BakeoffError(where, str(error), "correct the quotes there") from None
+            if None in row:
+                where = f"as many cells as the header in {path.name}, row {rows.line_num}"
+                raise BakeoffError(where, "more", "put texts that contain the separator in double quotes")
+            yield rows.line_num, row
 
 
 def _jsonl_rows(path: Path) -> Iterator[Row]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from lab.datasets.examples import Dataset
 from lab.datasets.files import Row, dataset_from_rows
 from lab.errors import BakeoffError
+from lab.redact import reason
 from lab.settings import settings
 
 
@@ -21,16 +22,16 @@ def load_hub(identifier: str, text_column: str, label_column: str, split: str = 
     try:
         table = datasets.load_dataset(identifier, split=split, token=token.get_secret_value() if token else None)
     except Exception as error:  # the hub's client raises its own, requests', httpx' and builtin errors alike
-        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         fix = "check the id and the network, or save the data as a file and give its path"
-        raise BakeoffError(f"split '{split}' of the dataset {identifier}", reason, fix) from error
+        raise BakeoffError(f"split '{split}' of the dataset {identifier}", reason(error), fix) from error
     feature = table.features.get(label_column)
     names = feature.names if isinstance(feature, datasets.ClassLabel) else None
 
     def rows() -> Iterator[Row]:
         for number, row in enumerate(table, 1):
-            if names and row.get(label_column) is not None and row[label_column] >= 0:
-                row = {**row, label_column: names[row[label_column]]}
+            if names:  # -1, the hub's "unlabelled", and None have no name
+                index = row.get(label_column)
+                row = {**row, label_column: names[index] if index is not None and index >= 0 else None}
             yield number, row
 
     return dataset_from_rows(f"hf:{identifier}", rows(), text_column, label_column)

@@ -77,7 +77,7 @@ def parse_limit(limit: str | None, size: int) -> int:
         number = float(limit)
     except ValueError:
         number = 0
-    if number <= 0 or ("." in limit and number > 1):
+    if not 0 < number < float("inf") or ("." in limit and number > 1):
         raise BakeoffError("--limit as a count (60) or a fraction (0.1)", f"'{limit}'", "give one of these")
     return min(size, max(1, round(number * size) if "." in limit else int(number)))
 

@@ -7,6 +7,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 
 from lab.errors import BakeoffError
 from lab.llm.resolve import BaseLLM, resolve_llm
+from lab.redact import reason
 
 QUESTION = "What is the capital of France? Answer in one word."
 
@@ -26,9 +27,9 @@ def check_llm(name: str) -> dict[str, Any]:
     except BakeoffError:
         raise
     except Exception as error:  # each provider's client has errors of its own
-        reason = f"{type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else 'no reason given'}"
+        why = f"{type(error).__name__}: {reason(error)}"
         fix = "check the server, the key and the model's name"
-        raise BakeoffError(f"an answer from {name}", reason, fix) from error
+        raise BakeoffError(f"an answer from {name}", why, fix) from error
     return {
         "llm": llm.name,
         "answer": answer,
@@ -48,7 +49,8 @@ def _timed_answer(llm: BaseLLM) -> tuple[str, float, float]:
         pieces += [chunk.text] if chunk.text else []
         tokens += chunk.usage_metadata["output_tokens"] if chunk.usage_metadata else 0
     tokens = tokens or len(pieces)  # a provider that does not count: a piece is about a token
-    return "".join(pieces).strip(), first, tokens / (time.perf_counter() - start)
+    writing = time.perf_counter() - start - first
+    return "".join(pieces).strip(), first, (tokens - 1) / writing if tokens > 1 else 0.0
 
 
 def _calls_tools(llm: BaseLLM) -> bool:

@@ -1,7 +1,7 @@
 """The embedded LLM as a LangChain chat model: it answers, streams and stops, with no network."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
@@ -108,7 +108,7 @@ class EmbeddedChat(BaseChatModel):
         """Yield the answer piece by piece; closing the iterator stops the model at its next token."""
         import torch
 
-        cancelled = threading.Event()
+        cancelled, failures = threading.Event(), list[Exception]()
         streamer = TextIteratorStreamer(self.tokenizer, skip_prompt=True, skip_special_tokens=True)
         prompt = torch.tensor([ids], device=self.network.device)
         stops = [*stop, "\nAnswer:"] if "<|im_start|>" not in self.tokenizer.get_vocab() else stop
@@ -126,16 +126,36 @@ class EmbeddedChat(BaseChatModel):
                     stopping_criteria=[_Cancelled(cancelled)],
                     streamer=streamer,
                 )
+            except Exception as error:  # carried over to the reader's thread
+                failures.append(error)
             finally:
                 streamer.end()
 
         worker = threading.Thread(target=generate, daemon=True)
         worker.start()
         try:
-            yield from (piece for piece in streamer if piece)
+            yield from _until(stops, streamer)
         finally:
             cancelled.set()
             worker.join()
+        if failures:
+            raise failures[0]
+
+
+def _until(stops: Sequence[str], pieces: Iterable[str]) -> Iterator[str]:
+    """Yield the pieces up to the first stop string, holding back what may be the beginning of one."""
+    held, longest = "", max(map(len, stops), default=0)
+    for piece in pieces:
+        held += piece
+        cut = min((held.find(stop) for stop in stops if stop in held), default=-1)
+        if cut >= 0:
+            held = held[:cut]
+            break
+        ready, held = (held[:-longest], held[-longest:]) if longest else (held, "")
+        if ready:
+            yield ready
+    if held:
+        yield held
 
 
 class _Cancelled(StoppingCriteria):

@@ -11,6 +11,7 @@ from lab.errors import BakeoffError
 from lab.llm.embedded import EmbeddedChat
 from lab.llm.scoring import LabelScorer, LikelihoodScorer, RemoteScorer
 from lab.llm.weights import EMBEDDED
+from lab.redact import reason
 from lab.settings import settings
 
 PROVIDER_KEYS = {"openai": "openai_api_key", "anthropic": "anthropic_api_key", "google_genai": "google_api_key"}
@@ -67,7 +68,7 @@ def _remote(provider: str, model: str) -> BaseChatModel:
     if provider == "ollama":
         options = {"temperature": 0}
     if provider == "openai":
-        options["base_url"] = settings().openai_base_url or OPENAI
+        options |= {"base_url": settings().openai_base_url or OPENAI, "stream_usage": True}
     key = getattr(settings(), PROVIDER_KEYS.get(provider, ""), None)
     if isinstance(key, SecretStr):
         options["api_key"] = key.get_secret_value()
@@ -81,8 +82,7 @@ def _remote(provider: str, model: str) -> BaseChatModel:
             f"the package for {provider} models", "it is not installed", f"pip install langchain-{provider}"
         ) from error
     except Exception as error:  # a missing key is each provider's own error
-        reason = str(error).splitlines()[0][:200]
         known = PROVIDER_KEYS.get(provider)
         where = f"{known.upper()} in the environment or .env" if known else "its API key in the environment"
         fix = f"set {where}, or use embedded:smollm2"
-        raise BakeoffError(f"a base LLM {provider}:{model}", reason, fix) from error
+        raise BakeoffError(f"a base LLM {provider}:{model}", reason(error), fix) from error

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from lab.errors import BakeoffError
 from lab.llm.embedded import EmbeddedChat
+from lab.redact import reason
 
 if TYPE_CHECKING:
     import torch
@@ -44,11 +45,9 @@ class LabelScores:
 
 
 class LabelScorer(Protocol):
-    """Scores every label for every prompt; `advance` is told of each prompt done."""
+    """Scores every label for every prompt."""
 
-    def __call__(
-        self, prompts: Sequence[LabelPrompt], labels: Sequence[str], advance: Callable[[int], None]
-    ) -> list[LabelScores]:
+    def __call__(self, prompts: Sequence[LabelPrompt], labels: Sequence[str]) -> list[LabelScores]:
         """Return the scores in the order of the prompts."""
         ...
 
@@ -64,9 +63,7 @@ class LikelihoodScorer:
     chat: EmbeddedChat
     batch_tokens: int = 2048
 
-    def __call__(
-        self, prompts: Sequence[LabelPrompt], labels: Sequence[str], advance: Callable[[int], None]
-    ) -> list[LabelScores]:
+    def __call__(self, prompts: Sequence[LabelPrompt], labels: Sequence[str]) -> list[LabelScores]:
         """Score all prompts; results stand in the order of the prompts."""
         rendered = [self.chat.render(prompt.messages()) for prompt in prompts]
         results, sequences = self._encode(rendered)
@@ -74,11 +71,10 @@ class LikelihoodScorer:
             return results
         endings = self._endings(labels, " " if rendered[0].endswith(":") else "")
         shared = _common_prefix(list(sequences.values()))
-        for batch in self._batches({index: len(sequence) - shared for index, sequence in sequences.items()}):
+        for batch in self._batches({index: len(sequence) for index, sequence in sequences.items()}, shared):
             table = self._score([sequences[index] for index in batch], shared, endings)
             for index, row in zip(batch, table, strict=True):
                 results[index] = LabelScores(dict(zip(labels, row, strict=True)), len(sequences[index]))
-            advance(len(batch))
         return results
 
     def _encode(self, rendered: Sequence[str]) -> tuple[list[LabelScores], dict[int, list[int]]]:
@@ -95,12 +91,12 @@ class LikelihoodScorer:
         encode = self.chat.tokenizer
         return [encode(start + label, add_special_tokens=False)["input_ids"] for label in labels]
 
-    def _batches(self, lengths: dict[int, int]) -> list[list[int]]:
+    def _batches(self, lengths: dict[int, int], shared: int) -> list[list[int]]:
         """Group prompts of similar length; a sliding-window model gets its long prompts one by one, without padding."""
         window = getattr(self.chat.network.config, "sliding_window", None) or math.inf
         batches: list[list[int]] = []
         for index in sorted(lengths, key=lambda number: lengths[number]):
-            size = lengths[index] * (len(batches[-1]) + 1) if batches else math.inf
+            size = (lengths[index] - shared) * (len(batches[-1]) + 1) if batches else math.inf
             if size > self.batch_tokens or lengths[index] >= window - 64:
                 batches.append([])
             batches[-1].append(index)
@@ -174,21 +170,16 @@ class RemoteScorer:
     concurrency: int = 4
     _log_probs: bool = field(default=True, repr=False)
 
-    def __call__(
-        self, prompts: Sequence[LabelPrompt], labels: Sequence[str], advance: Callable[[int], None]
-    ) -> list[LabelScores]:
+    def __call__(self, prompts: Sequence[LabelPrompt], labels: Sequence[str]) -> list[LabelScores]:
         """Score all prompts, `concurrency` at a time; results stand in the order of the prompts."""
         from joblib import Parallel, delayed
-
-        def score(prompt: LabelPrompt) -> LabelScores:
-            scores = self._one(prompt, labels)
-            advance(1)
-            return scores
 
         if not prompts:
             return []
         return list(
-            Parallel(n_jobs=self.concurrency, backend="threading")(delayed(score)(prompt) for prompt in prompts)
+            Parallel(n_jobs=self.concurrency, backend="threading")(
+                delayed(self._one)(prompt, labels) for prompt in prompts
+            )
         )
 
     def _one(self, prompt: LabelPrompt, labels: Sequence[str]) -> LabelScores:
@@ -201,8 +192,7 @@ class RemoteScorer:
         except BakeoffError:
             raise
         except Exception as error:  # each provider's client has errors of its own
-            reason = str(error).splitlines()[0][:200] if str(error) else "no reason given"
-            return LabelScores(failure=f"{type(error).__name__}: {reason}")
+            return LabelScores(failure=f"{type(error).__name__}: {reason(error)}")
 
     def _by_log_probs(self, prompt: LabelPrompt, labels: Sequence[str]) -> LabelScores:
         """Share the first token's probability out among the labels it begins; no scores if that tells too little."""
@@ -215,13 +205,15 @@ class RemoteScorer:
             return LabelScores()
         tokens = answer.usage_metadata["total_tokens"] if answer.usage_metadata else 0
         content = (answer.response_metadata.get("logprobs") or {}).get("content") or []
-        mass = dict.fromkeys(labels, 0.0)
+        mass, unclear = dict.fromkeys(labels, 0.0), 0.0
         for candidate in content[0]["top_logprobs"] if content else []:
             begun = [label for label in labels if _begins(candidate["token"], label)]
             if len(begun) == 1:
                 mass[begun[0]] += math.exp(candidate["logprob"])
+            elif begun:
+                unclear += math.exp(candidate["logprob"])
         total = sum(mass.values())
-        if total < CLEAR:  # the labels are not what the model was about to say
+        if total < CLEAR or unclear > max(mass.values()):  # not about to say a label, or it may be one of several
             return LabelScores(tokens=tokens)
         return LabelScores({label: share / total for label, share in mass.items()}, tokens)
 

@@ -77,7 +77,15 @@ def _decided(tuned: list[bool], retrieved: list[bool]) -> tuple[str | None, str]
     names = {"finetuned": tuned, "rag@x:y": retrieved}
     outcomes = {key: {str(i): hit for i, hit in enumerate(hits)} for key, hits in names.items()}
     rows = [
-        {"key": key, "approach": key.split("@")[0], "accuracy": sum(hits) / len(hits), "fit_seconds": 1.0, "llm": None}
+        {
+            "key": key,
+            "approach": key.split("@")[0],
+            "accuracy": sum(hits) / len(hits),
+            "fit_seconds": 1.0,
+            "llm": None,
+            "n": len(hits),
+            "failures": 0,
+        }
         for key, hits in names.items()
     ]
     verdict = decide(rows, compare([("finetuned", "rag@x:y")], outcomes), "finetuned")
@@ -93,7 +101,9 @@ def test_the_verdict_needs_significance() -> None:
 
 
 def test_without_a_pair_there_is_no_verdict() -> None:
-    verdict = decide([{"key": "knn", "approach": "knn", "accuracy": 0.5, "fit_seconds": 0.0}], [], "finetuned")
+    verdict = decide(
+        [{"key": "knn", "approach": "knn", "accuracy": 0.5, "fit_seconds": 0.0, "n": 2, "failures": 0}], [], "finetuned"
+    )
     assert verdict.winner is None
     assert verdict.statement.startswith("No verdict")
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from finetune import Classifier, Hyperparameters, LinearProbe, champion, train_or_reuse
-from finetune.classifier import load_base
+from finetune.checkpoints import load_base
 from finetune.registry import champion_id
 from finetune.training import total_steps, train_model
 from lab.datasets import Dataset, Split

@@ -20,7 +20,7 @@ SHOTS = (("I hate rain", "negative"), ("The bus leaves at noon", "neutral"), ("B
 
 
 def _score(llm: BaseLLM, prompts: list[LabelPrompt], labels: list[str] = LABELS) -> list[LabelScores]:
-    return llm.score_labels(prompts, labels, lambda done: None)
+    return llm.score_labels(prompts, labels)
 
 
 def test_the_embedded_llm_answers_and_counts_tokens(smollm2: BaseLLM) -> None:
@@ -58,7 +58,7 @@ def test_scores_are_the_exact_likelihood_of_every_whole_label(
     chat = EmbeddedChat(model="smollm2")
     texts = ["LMAO, AMAZING!", "meh", "My phone broke again and nobody at the shop would help me with it :("]
     prompts = [LabelPrompt(INSTRUCTION, text, SHOTS[:number]) for number, text in enumerate(texts, 1)]
-    scored = LikelihoodScorer(chat)(prompts, labels, lambda done: None)
+    scored = LikelihoodScorer(chat)(prompts, labels)
     for prompt, scores in zip(prompts, scored, strict=True):
         expected = _one_by_one(chat, prompt, labels)
         assert [scores.scores[label] for label in labels] == pytest.approx(expected, abs=1e-4)
