@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -67,29 +68,43 @@ def test_a_line_cut_by_a_crash_is_dropped_and_the_rest_kept(tmp_path: Path) -> N
     assert sorted(key[1] for key in read_records(journal)) == ["1", "2", "4"]
 
 
+def test_reading_leaves_a_line_that_is_being_written_alone(tmp_path: Path) -> None:
+    path = tmp_path / RECORDS
+    Journal(path).append([asdict(_record("a", 1, "good"))])
+    with path.open("a") as file:
+        file.write('{"arm": "a", "exam')
+    before = path.read_bytes()
+    assert len(read_records(Journal(path))) == 1
+    assert path.read_bytes() == before
+
+
 def test_a_retried_failure_is_replaced_by_what_came_of_it(tmp_path: Path) -> None:
     journal = Journal(tmp_path / RECORDS)
     journal.append(asdict(_record("a", 1, label)) for label in (None, "good"))
     assert read_records(journal)["a", "1"].correct is True
 
 
+def _row(key: str, right: int, answered: int, n: int) -> dict[str, Any]:
+    counts = {"accuracy": right / answered, "n": n, "failures": n - answered}
+    return {"key": key, "approach": key.split("@")[0], "llm": None, "fit_seconds": 1.0, **counts}
+
+
 def _decided(tuned: list[bool], retrieved: list[bool]) -> tuple[str | None, str]:
     names = {"finetuned": tuned, "rag@x:y": retrieved}
     outcomes = {key: {str(i): hit for i, hit in enumerate(hits)} for key, hits in names.items()}
-    rows = [
-        {
-            "key": key,
-            "approach": key.split("@")[0],
-            "accuracy": sum(hits) / len(hits),
-            "fit_seconds": 1.0,
-            "llm": None,
-            "n": len(hits),
-            "failures": 0,
-        }
-        for key, hits in names.items()
-    ]
+    rows = [_row(key, sum(hits), len(hits), len(hits)) for key, hits in names.items()]
     verdict = decide(rows, compare([("finetuned", "rag@x:y")], outcomes), "finetuned")
     return verdict.winner, verdict.statement
+
+
+def test_an_arm_that_seldom_answers_is_no_rival() -> None:
+    hits = {"finetuned": [True] * 90 + [False] * 10, "knn": [True] * 50 + [False] * 50, "rag@x:y": [True] * 3}
+    outcomes = {key: {str(i): hit for i, hit in enumerate(own)} for key, own in hits.items()}
+    rows = [_row(key, sum(own), len(own), 100) for key, own in hits.items()]
+    verdict = decide(rows, compare([("finetuned", "knn"), ("finetuned", "rag@x:y")], outcomes), "finetuned")
+    assert verdict.winner == "finetuned"
+    assert "more accurate than knn" in verdict.statement
+    assert "rag@x:y failed on 97 of 100 texts" in verdict.because
 
 
 def test_the_verdict_needs_significance() -> None:
@@ -101,9 +116,7 @@ def test_the_verdict_needs_significance() -> None:
 
 
 def test_without_a_pair_there_is_no_verdict() -> None:
-    verdict = decide(
-        [{"key": "knn", "approach": "knn", "accuracy": 0.5, "fit_seconds": 0.0, "n": 2, "failures": 0}], [], "finetuned"
-    )
+    verdict = decide([_row("knn", 1, 2, 2)], [], "finetuned")
     assert verdict.winner is None
     assert verdict.statement.startswith("No verdict")
 
@@ -138,6 +151,14 @@ def test_the_report_is_one_file_in_which_data_stays_data(run: Run) -> None:
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert "no answer in time" in html
     assert "trained before" in html
+
+
+def test_an_unfinished_run_has_no_verdict_and_no_results(run: Run) -> None:
+    lines = (run.folder / RECORDS).read_text().splitlines(keepends=True)
+    (run.folder / RECORDS).write_text("".join(lines[:4]))
+    document = score(run)
+    assert document["verdict"]["statement"].startswith("Unfinished: 2 answers are still to come")
+    assert not (run.folder / "results.json").exists()
 
 
 def test_scoring_again_gives_the_same_document(run: Run) -> None:

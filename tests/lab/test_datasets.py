@@ -62,9 +62,11 @@ def test_a_hub_dataset_reads_from_a_local_folder_with_class_names() -> None:
     import datasets
 
     features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
-    table = datasets.Dataset.from_dict({"text": ["a b", "c d"], "label": [1, 0]}, features=features)
+    table = datasets.Dataset.from_dict({"text": ["a b", "c d", "unlabelled"], "label": [1, 0, -1]}, features=features)
     table.to_parquet("folder/train.parquet")
-    assert load_dataset(f"hf:{Path('folder').absolute()}").targets == ["yes", "no"]
+    dataset = load_dataset(f"hf:{Path('folder').absolute()}")
+    assert dataset.targets == ["yes", "no"]
+    assert "left out 1 rows" in dataset.left_out[0]
 
 
 def test_a_hub_dataset_that_cannot_be_had_is_one_line() -> None:
@@ -94,6 +96,19 @@ def test_rows_without_text_or_label_are_counted_and_said() -> None:
 def test_bad_files_are_one_line(content: str, complaint: str) -> None:
     with pytest.raises(BakeoffError, match=complaint):
         load_dataset(_csv(content))
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"),
+    [
+        ("I love it, really,positive", "as many cells as the header in my.csv, row 3"),
+        ('"open,positive', "CSV in my.csv"),
+    ],
+)
+def test_a_broken_csv_row_is_never_half_used(line: str, complaint: str) -> None:
+    with pytest.raises(BakeoffError) as raised:
+        load_dataset(_csv(f"text,label\nfine,neutral\n{line}\ngood,positive\n"))
+    assert complaint in str(raised.value)
 
 
 def test_broken_encoding_names_its_row() -> None:

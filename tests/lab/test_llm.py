@@ -9,7 +9,7 @@ import torch
 
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM, LabelPrompt, LabelScores, check_llm, resolve_llm
-from lab.llm.embedded import EmbeddedChat
+from lab.llm.embedded import EmbeddedChat, _until
 from lab.llm.scoring import LikelihoodScorer
 from tests.world import MODEL, Answer, Fault, OpenAIServer, ScriptedServer, says
 
@@ -43,6 +43,14 @@ def test_leaving_a_stream_stops_the_model(smollm2: BaseLLM) -> None:
     before = threading.active_count()
     stream.close()  # type: ignore[attr-defined]
     assert threading.active_count() < before
+
+
+@pytest.mark.parametrize(
+    ("pieces", "text"),
+    [(["Paris", ".\nAns", "wer: x", "y"], "Paris."), (["Paris", ".\nAn", "kara"], "Paris.\nAnkara"), ([], "")],
+)
+def test_a_stop_string_never_shows(pieces: list[str], text: str) -> None:
+    assert "".join(_until(["\nAnswer:"], pieces)) == text
 
 
 def test_a_prompt_longer_than_the_context_is_refused(smollm2: BaseLLM) -> None:

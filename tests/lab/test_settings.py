@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import BakeoffError
+from lab.redact import reason
 from lab.settings import settings
 
 
@@ -20,6 +21,21 @@ def test_keys_never_print(setting: Callable[[str, str], None]) -> None:
     setting("OPENAI_API_KEY", "sk-very-secret")
     assert settings().openai_api_key is not None
     assert "very-secret" not in repr(settings()) + settings().model_dump_json()
+
+
+def test_a_key_in_an_error_is_masked(setting: Callable[[str, str], None]) -> None:
+    setting("OPENAI_API_KEY", "sk-very-secret")
+    assert reason(ValueError("Incorrect API key: sk-very-secret.\nMore")) == "Incorrect API key: …."
+    assert reason(ValueError()) == "ValueError"
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"), [("lmm: x", "got 'lmm'"), ("llm: [", "settings as YAML"), ("7", "YAML")]
+)
+def test_a_settings_file_that_is_none_is_one_line(text: str, complaint: str) -> None:
+    Path("bakeoff.yaml").write_text(text)
+    with pytest.raises(BakeoffError, match=complaint):
+        settings()
 
 
 def test_a_bad_value_names_the_setting(setting: Callable[[str, str], None]) -> None:

@@ -58,7 +58,7 @@ def test_limits(limit: str | None, expected: int) -> None:
     assert parse_limit(limit, 200) == expected
 
 
-@pytest.mark.parametrize("limit", ["0", "-3", "1.5", "many"])
+@pytest.mark.parametrize("limit", ["0", "-3", "1.5", "many", "nan", "inf"])
 def test_bad_limits(limit: str) -> None:
     with pytest.raises(BakeoffError, match="--limit"):
         parse_limit(limit, 200)
