@@ -42,30 +42,32 @@ def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     context, turn = runtime.context, turn_messages(state["messages"])
     rounds, note = 1 + sum(message.type == "ai" for message in turn), ""
     if context.router == "native":
-        try:
-            decision = _ask_llm(state, context)
+        decision = _ask_llm(state, context)
+        if decision is not None:
             return {"messages": [decision], "rounds": rounds, "routing": Routing(kind="native", scores={}, note="")}
-        except NotImplementedError:
-            note = f"{context.llm.name} takes no tools; the embedded router chose"
+        note = f"{context.llm.name} takes no tools; the embedded router chose"
     chosen, scores = EmbeddedRouter.load().decide(turn[0].text, context.catalogue.tools)
     note = note or context.catalogue.missing.get(next(iter(scores)), "")
     return {"messages": [chosen], "rounds": rounds, "routing": Routing(kind="embedded", scores=scores, note=note)}
 
 
-def _ask_llm(state: State, context: Context) -> BaseMessage:
-    """Let an LLM with native tool calling decide.
+def _ask_llm(state: State, context: Context) -> BaseMessage | None:
+    """Let an LLM with native tool calling decide; None if it takes no tools.
 
     Raises:
-        NotImplementedError: it takes no tools.
         BakeoffError: it cannot be reached.
     """
-    bound = context.llm.chat.bind_tools(list(context.catalogue.tools.values()))
     try:
+        bound = context.llm.chat.bind_tools(list(context.catalogue.tools.values()))
         return bound.invoke(route_prompt(state["messages"]))
     except Exception as error:  # each provider's client has errors of its own
-        if getattr(error, "status_code", None) in (400, 422, 501) and "tool" in str(error).lower():
-            raise NotImplementedError from error
+        if isinstance(error, NotImplementedError) or _refuses_tools(error):
+            return None
         raise unreachable(context, error) from error
+
+
+def _refuses_tools(error: Exception) -> bool:
+    return getattr(error, "status_code", None) in (400, 422, 501) and "tool" in str(error).lower()
 
 
 def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:

@@ -15,8 +15,6 @@ from lab.errors import BakeoffError
 from lab.settings import settings
 from rag import Evidence
 
-Finder = Callable[..., tuple[list[Evidence], str]]
-
 
 class Query(BaseModel):
     """What to look for."""

@@ -16,7 +16,7 @@ from agents import Conversation
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM, resolve_llm
 from tests.conftest import Outcome
-from tests.world import Fault, ScriptedServer, calls, says
+from tests.world import Answer, Fault, ScriptedServer, calls, says
 
 ROOT = Path(__file__).parents[2]
 
@@ -103,6 +103,17 @@ def test_native_tool_calling_takes_the_same_road(scripted: Callable[[ScriptedSer
     result = server.requests[1].json["messages"][-1]
     assert result["role"] == "tool"
     assert result["content"].startswith("[1] https://en.wikipedia.org/wiki/Marie_Curie: ")
+
+
+def test_a_model_that_takes_no_tools_leaves_the_choice_to_the_embedded_router(
+    scripted: Callable[[ScriptedServer], BaseLLM],
+) -> None:
+    refusal = Answer.json({"error": {"message": "this model does not support tools", "type": "invalid"}}, 400)
+    with ScriptedServer(refusal, says("A physicist [1].")) as server:
+        turn = Conversation(scripted(server)).answer("Who was Marie Curie?")
+    assert (turn.router["kind"], turn.answer) == ("embedded", "A physicist [1].")
+    assert any("takes no tools" in note for note in turn.notes)
+    assert turn.tools[0].name == "wikipedia"
 
 
 def test_a_model_that_calls_for_ever_is_brought_to_an_answer(scripted: Callable[[ScriptedServer], BaseLLM]) -> None:
