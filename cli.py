@@ -14,8 +14,10 @@ from lab.errors import BakeoffError
 COMMANDS = {
     "chat": ("agents.commands", "chat_app", "Talk with the agent."),
     "eval": ("evals.commands", "eval_app", "Score approaches side by side, with a verdict."),
-    "train": ("finetune.commands", "train_app", "Fine-tune a BERT on labelled texts."),
-    "classifier": ("finetune.commands", "app", "The trained classifiers: list, predict."),
+    "train": ("finetune.commands.train", "app", "Fine-tune a BERT on labelled texts."),
+    "sweep": ("finetune.commands.sweep", "app", "Search the hyper-parameters that do best."),
+    "classifier": ("finetune.commands.classifier", "app", "The trained classifiers: list, show, promote, predict."),
+    "watch": ("finetune.commands.watch", "app", "Follow trainings and predictions; tell what goes wrong."),
     "index": ("rag.commands", "app", "The document index: add, search, status."),
     "llm": ("lab.commands", "app", "Base LLMs: check."),
     "tools": ("agents.commands", "app", "The agent's tools."),
@@ -30,7 +32,7 @@ class _Floors(TyperGroup):
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt:
-            sys.stderr.write("\nbakeoff: stopped; the same command goes on with an eval, and starts a training again\n")
+            sys.stderr.write("\nbakeoff: stopped; the same command goes on where this one was\n")
             raise typer.Exit(130) from None
 
     def list_commands(self, ctx: Any) -> list[str]:

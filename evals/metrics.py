@@ -8,8 +8,8 @@ import numpy as np
 
 from evals.approach import Fit
 from evals.records import Record
-from evals.statistics import wilson
 from evals.suite import Arm
+from lab.statistics import wilson
 
 
 @dataclass(frozen=True)

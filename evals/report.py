@@ -11,11 +11,11 @@ from evals.approach import Fit
 from evals.metrics import Measured, result_row
 from evals.records import Record
 from evals.runner import MANIFEST, Run
-from evals.statistics import Comparison, compare
 from evals.suite import Arm, Suite
 from evals.verdict import Verdict, decide, unfinished
 from lab.errors import BakeoffError
 from lab.settings import settings
+from lab.statistics import Comparison, compare
 from lab.workspace import Workspace, read_json, write_json, write_text
 
 SHOWN_ERRORS = 30

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evals.statistics import Comparison
+from lab.statistics import Comparison
 
 TUNED, RETRIEVED = ("finetuned", "linear_probe"), ("rag", "knn")
 SIGNIFICANT = 0.05

@@ -1,25 +1,31 @@
 """A fine-tuned BERT with scikit-learn's manners: fit, predict, predict_proba, save, load."""
 
+import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.checkpoints import fitting_length, load_base, load_checkpoint
+from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
+from finetune.runtime import Runtime
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
+from lab.settings import settings
 from lab.workspace import new_folder, read_json, write_json
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
+
+    from finetune.methods import Model
 
 CARD = "classifier.json"
-BATCH = 64
+DIGITS = 6  # of a confidence that is written down
+DECILES = np.linspace(0.1, 0.9, 9)
 
 
 @dataclass
@@ -36,55 +42,84 @@ class Classifier:
     hyperparameters: Hyperparameters = field(default_factory=Hyperparameters)
     labels: list[str] = field(default_factory=list)
     card: dict[str, Any] = field(default_factory=dict)
-    _model: "PreTrainedModel | None" = field(default=None, repr=False)
+    _model: "Model | None" = field(default=None, repr=False)
     _tokenizer: "PreTrainedTokenizerBase | None" = field(default=None, repr=False)
+    _runtime: Runtime | None = field(default=None, repr=False)
 
-    def fit(self, train: Dataset, validation: Dataset) -> "Classifier":
-        """Fine-tune on `train`; `validation` is only watched.
+    def fit(
+        self,
+        train: Dataset,
+        validation: Dataset,
+        folder: TrainingFolder | None = None,
+        report_to: Sequence[str] = (),
+    ) -> "Classifier":
+        """Train on `train`; `validation` chooses the best checkpoint.
+
+        Args:
+            train: what is learned.
+            validation: what the run is watched on.
+            folder: keeps the curve and the checkpoints, and is gone on from if a run in it was cut off; None keeps
+                nothing.
+            report_to: trackers of Hugging Face's Trainer.
 
         Raises:
             BakeoffError: the base cannot be loaded, a validation label is unseen in `train`, or the loss diverged.
         """
-        from transformers import set_seed
-
-        from finetune.training import train_model
+        from finetune.methods import fit_model, model_runtime
 
         start = time.perf_counter()
         validation.require_known(train.labels)
         self.labels = train.labels
-        set_seed(self.hyperparameters.seed)  # the head's first weights are random too
-        self._model, self._tokenizer = load_base(self.base, self.labels)
-        self.card = train_model(self._model, self._tokenizer, self.hyperparameters, train, validation)
+        with tempfile.TemporaryDirectory() as nowhere:
+            fitted = fit_model(
+                self.base, self.hyperparameters, train, validation, folder or TrainingFolder(Path(nowhere)), report_to
+            )
+        self._model, self._tokenizer, self.card = fitted
+        self._runtime = model_runtime(self._model, self._tokenizer, self.max_length)
+        origin = asdict(train.origin) if train.origin else None
         self.card |= {"data_fingerprint": train.fingerprint, "dataset": train.name, "examples": len(train)}
-        self.card["fit_seconds"] = round(time.perf_counter() - start, 2)
-        self.card["validation"] = self.score(validation)
+        self.card |= {"origin": origin, "fit_seconds": round(time.perf_counter() - start, 2)}
+        self.card |= {"validation": self.score(validation), "reference": self._reference(validation)}
         return self
+
+    @property
+    def model(self) -> "Model":
+        """Return the PyTorch model.
+
+        Raises:
+            BakeoffError: there is none: never fitted, or loaded from its export.
+        """
+        if self._model is None:
+            raise BakeoffError("a classifier in PyTorch", "none", "call fit first, or load it with exported=False")
+        return self._model
+
+    @property
+    def max_length(self) -> int:
+        """Return the longest text in tokens: as the knobs wish, but no longer than the model has positions for."""
+        return int(self.card["max_length"])
+
+    @property
+    def runtime(self) -> Runtime:
+        """Return what computes.
+
+        Raises:
+            BakeoffError: it was never fitted.
+        """
+        if self._runtime is None:
+            raise BakeoffError("a trained classifier", "one that was never fitted", "call fit first")
+        return self._runtime
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the probability of each label for each text, shape (len(texts), len(labels))."""
-        import torch
-
-        if self._model is None or self._tokenizer is None:
-            raise BakeoffError("a trained classifier", "one that was never fitted", "call fit first")
-        result = np.zeros((len(texts), len(self.labels)), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))  # like lengths together: little padding
-        self._model.eval()
-        for first in range(0, len(order), BATCH):
-            batch = order[first : first + BATCH]
-            inputs = self._tokenizer(
-                [texts[index] for index in batch],
-                truncation=True,
-                max_length=fitting_length(self._model, self._tokenizer, self.hyperparameters),
-                padding=True,
-                return_tensors="pt",
-            ).to(self._model.device)
-            with torch.inference_mode():
-                result[batch] = self._model(**inputs).logits.float().softmax(-1).cpu().numpy()
-        return result
+        return self.runtime.predict_proba(texts)
 
     def predict(self, texts: Sequence[str]) -> list[str]:
         """Return the most probable label of each text."""
         return [self.labels[index] for index in self.predict_proba(texts).argmax(axis=1)]
+
+    def stream(self, texts: Iterable[str]) -> Iterator[tuple[str, NDArray[np.float32]]]:
+        """Yield each text with its probabilities, in order and in constant memory, however many there are."""
+        return self.runtime.stream(texts)
 
     def score(self, data: Dataset) -> dict[str, float]:
         """Return accuracy and macro-F1 on labelled data."""
@@ -97,25 +132,54 @@ class Classifier:
         }
 
     def save(self, folder: Path) -> None:
-        """Write weights (safetensors), tokenizer and card into `folder`, all or nothing."""
+        """Write weights (safetensors), tokenizer and card into `folder`, all or nothing.
+
+        Raises:
+            BakeoffError: it was never fitted, or the disk is full.
+        """
         if self._model is None or self._tokenizer is None:
             raise BakeoffError("a trained classifier", "one that was never fitted", "call fit first")
         with new_folder(folder) as draft:
             self._model.save_pretrained(draft)
             self._tokenizer.save_pretrained(draft)
-            settings = {"base": self.base, "labels": self.labels, "hyperparameters": self.hyperparameters.model_dump()}
-            write_json(draft / CARD, settings | {"card": self.card})
+            document = {"base": self.base, "labels": self.labels, "hyperparameters": self.hyperparameters.model_dump()}
+            write_json(draft / CARD, document | {"card": self.card})
 
     @classmethod
-    def load(cls, folder: Path) -> "Classifier":
+    def load(cls, folder: Path, exported: bool = True) -> "Classifier":
         """Read a classifier that `save` wrote.
+
+        Args:
+            folder: of the classifier.
+            exported: compute with its ONNX export, where there is one and no GPU is asked for by BAKEOFF_DEVICE.
 
         Raises:
             BakeoffError: the folder is not such a classifier, or is damaged.
         """
+        from finetune.serving import exported_runtime
+
         document = read_json(folder / CARD)
-        classifier = cls(
-            document["base"], Hyperparameters(**document["hyperparameters"]), document["labels"], document["card"]
-        )
-        classifier._model, classifier._tokenizer = load_checkpoint(str(folder))
+        knobs = Hyperparameters.checked(**document["hyperparameters"])
+        classifier = cls(document["base"], knobs, document["labels"], document["card"])
+        if exported and settings().device in ("auto", "cpu"):
+            classifier._runtime = exported_runtime(folder, classifier.max_length)
+        if classifier._runtime is None:
+            from finetune.methods import load_model, model_runtime
+
+            classifier._model, classifier._tokenizer = load_model(folder, knobs.method, len(classifier.labels))
+            classifier._runtime = model_runtime(classifier._model, classifier._tokenizer, classifier.max_length)
         return classifier
+
+    def _reference(self, validation: Dataset) -> dict[str, Any]:
+        """Return what predictions look like on validation texts, which later drift is measured against."""
+        probabilities = self.predict_proba(validation.texts)
+        confidence = probabilities.max(axis=1).round(DIGITS)  # as the log of predictions rounds, so that ties agree
+        counts = np.bincount(probabilities.argmax(axis=1), minlength=len(self.labels))
+        edges = np.quantile(confidence, DECILES).round(DIGITS)
+        return {
+            "labels": dict(zip(self.labels, map(int, counts), strict=True)),
+            "confidence": {
+                "edges": [round(float(edge), DIGITS) for edge in edges],
+                "counts": [int(n) for n in np.bincount(np.searchsorted(edges, confidence), minlength=10)],
+            },
+        }

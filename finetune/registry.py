@@ -1,9 +1,13 @@
 """The classifiers of this workspace, and which of them is champion: the one the agent uses."""
 
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from finetune.classifier import CARD, Classifier
+from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
@@ -29,23 +33,54 @@ def train_or_reuse(
     hyperparameters: Hyperparameters,
     base: str = "embedded:minilm",
     fresh: bool = False,
+    report_to: Sequence[str] = (),
 ) -> Trained:
     """Return the classifier of this data, base and setting; train it if it is not there, or `fresh` is asked for.
 
-    The first classifier of a workspace becomes its champion.
+    A training that was cut off goes on from its last checkpoint. The first classifier of a workspace becomes its
+    champion, unless it is a probe.
     """
-    key = fingerprint(train.fingerprint, validation.fingerprint, base, hyperparameters.model_dump())
-    identifier = f"{_slug(train.name)}-{key[:8]}"
-    folder = Workspace.current().classifiers / identifier
+    identifier = classifier_id(train, validation, hyperparameters, base)
+    folder, training = classifier_folder(identifier), TrainingFolder.of(identifier)
     with lock(folder.with_suffix(".lock"), f"the classifier {identifier}", wait_seconds=3600):
         if folder.exists() and not fresh:
-            return Trained(identifier, Classifier.load(folder), reused=True)
-        classifier = Classifier(base, hyperparameters).fit(train, validation)
+            return Trained(identifier, Classifier.load(folder, exported=False), reused=True)
+        if fresh:
+            training.forget()
+        classifier = Classifier(base, hyperparameters).fit(train, validation, training, report_to)
         classifier.save(folder)
-    pointer = Workspace.current().classifiers / CHAMPION
-    if not pointer.exists():
-        write_json(pointer, {"classifier": identifier})
+        if training.state:
+            training.end("finished")
+    if champion_id() is None and hyperparameters.method != "probe":
+        from finetune.serving import export_classifier
+
+        export_classifier(folder, validation)
+        set_champion(identifier, "the first classifier of this workspace")
     return Trained(identifier, classifier, reused=False)
+
+
+def classifier_id(train: Dataset, validation: Dataset, hyperparameters: Hyperparameters, base: str) -> str:
+    """Return the id of a classifier: the name of its data, and eight digits that stand for all that decides it."""
+    knobs = hyperparameters.resolved().model_dump()
+    key = fingerprint(train.fingerprint, validation.fingerprint, base, knobs)
+    return f"{_slug(train.name)}-{key[:8]}"
+
+
+def classifier_folder(identifier: str) -> Path:
+    """Return where a classifier lies, or would lie."""
+    return Workspace.current().classifiers / identifier
+
+
+def find_classifier(identifier: str) -> Path:
+    """Return the folder of a classifier that is there.
+
+    Raises:
+        BakeoffError: there is none of that id.
+    """
+    folder = classifier_folder(identifier)
+    if not _plain(identifier) or not (folder / CARD).exists():
+        raise BakeoffError(f"the classifier {identifier}", "no such folder", "see: bakeoff classifier list")
+    return folder
 
 
 def champion() -> tuple[str, Classifier]:
@@ -57,16 +92,50 @@ def champion() -> tuple[str, Classifier]:
     identifier = settings().classifier or champion_id()
     if identifier is None:
         raise BakeoffError("a trained classifier", "none in this workspace", f"train one with: {TRAIN_COMMAND}")
-    folder = Workspace.current().classifiers / identifier
-    if not (folder / CARD).exists():
-        raise BakeoffError(f"the classifier {identifier}", "no such folder", "see: bakeoff classifier list")
-    return identifier, Classifier.load(folder)
+    return identifier, Classifier.load(find_classifier(identifier))
 
 
 def champion_id() -> str | None:
     """Return the champion's id, or None before the first training."""
+    events = champion_history()
+    return str(events[-1]["classifier"]) if events else None
+
+
+def champion_history() -> list[dict[str, Any]]:
+    """Return every change of champion, oldest first: classifier, since, why, and the comparison behind it."""
     pointer = Workspace.current().classifiers / CHAMPION
-    return str(read_json(pointer)["classifier"]) if pointer.exists() else None
+    if not pointer.exists():
+        return []
+    document = read_json(pointer)
+    return list(document.get("history") or [{"classifier": document["classifier"], "since": None, "why": "unknown"}])
+
+
+def set_champion(identifier: str, why: str, **measured: Any) -> dict[str, Any]:
+    """Make a classifier champion and record why; the pointer is one file, replaced at once or not at all."""
+    event = {"classifier": identifier, "since": time.strftime("%Y-%m-%dT%H:%M:%S%z"), "why": why, **measured}
+    pointer = Workspace.current().classifiers / CHAMPION
+    write_json(pointer, {"classifier": identifier, "history": [*champion_history(), event]})
+    return event
+
+
+def describe_classifier(identifier: str) -> dict[str, Any]:
+    """Return all that is known of a classifier: setting, card, its export's measurements (or None), its history.
+
+    Raises:
+        BakeoffError: there is none of that id.
+    """
+    from finetune.serving import FOLDER, MEASURED
+
+    folder = find_classifier(identifier)
+    measured = folder / FOLDER / MEASURED
+    history = [event for event in champion_history() if event["classifier"] == identifier]
+    return {
+        "classifier": identifier,
+        "champion": identifier == champion_id(),
+        **read_json(folder / CARD),
+        "serving": read_json(measured) if measured.exists() else None,
+        "history": history,
+    }
 
 
 def list_classifiers() -> list[dict[str, Any]]:
@@ -80,3 +149,8 @@ def list_classifiers() -> list[dict[str, Any]]:
 
 def _slug(name: str) -> str:
     return "".join(character if character.isalnum() else "-" for character in name.lower()).strip("-")[:32] or "data"
+
+
+def _plain(identifier: str) -> bool:
+    """Return whether an id is a bare name, which cannot lead out of the registry."""
+    return identifier == Path(identifier).name and not identifier.startswith(".")

@@ -1,187 +1,199 @@
-"""The training run: Hugging Face's Trainer with length-grouped batches, an estimate before and a curve after."""
+"""The training run: Hugging Face's Trainer, with batches of like length, checkpoints to resume from, and a curve."""
 
-import copy
-import math
-import tempfile
 import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
+from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainingArguments, set_seed
 
-from finetune.checkpoints import fitting_length
+from finetune.batches import LengthGrouped, Row, by_length, encode
+from finetune.callbacks import Keeper, Teller, curve_point
+from finetune.diagnosis import diagnose
+from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
-from lab.console import Bar, progress
+from finetune.schedule import Schedule
+from lab.chart import live_training
 from lab.datasets import Dataset
-from lab.devices import choose_device, choose_precision
-from lab.errors import BakeoffError
+from lab.workspace import room_on_disk
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-PROBE_STEPS = 12
+EVAL_BATCH = 64
 
 
-def train_model(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    hyperparameters: Hyperparameters,
-    train: Dataset,
-    validation: Dataset,
-) -> dict[str, Any]:
-    """Train `model` in place and return what happened.
+@dataclass(frozen=True)
+class Training:
+    """One training run: what is trained, on what, how, and where its folder is.
 
-    Returns a dict: steps, epochs, seconds, train_loss (mean over the run), curve (a list of {step, loss} and
-    {step, eval_loss}), estimate ({seconds, off_by}: predicted wall time, and actual / predicted - 1).
+    Attributes:
+        knobs: resolved, so that device and precision are not "auto".
+        report_to: trackers of the Trainer, such as "wandb".
+        callbacks: more of the Trainer's callbacks, for instance one that prunes.
+        quiet: without progress, chart and warnings.
+        keep: write checkpoints; without them the weights of the last step are the result.
+    """
+
+    model: "PreTrainedModel"
+    tokenizer: "PreTrainedTokenizerBase"
+    knobs: Hyperparameters
+    folder: TrainingFolder
+    report_to: Sequence[str] = ()
+    callbacks: Sequence[TrainerCallback] = ()
+    quiet: bool = False
+    keep: bool = True
+
+
+def train_model(training: Training, train: Dataset, validation: Dataset) -> dict[str, Any]:
+    """Train `training.model` in place, from the newest checkpoint in its folder if there is one.
+
+    The weights afterwards are those of the checkpoint that was best on `validation`.
+
+    Returns a dict: steps, epochs, seconds, train_loss (mean over the curve), curve (points {step, loss, …} and
+    {step, eval_loss, eval_accuracy, eval_macro_f1}), best_step, findings (what the curve suffers from, in words),
+    resumed_at (the step, or 0), device, precision.
 
     Raises:
-        BakeoffError: the loss became NaN or infinite.
+        BakeoffError: the loss became NaN or infinite, or the disk is full.
     """
-    rows, watched = (_encode(model, tokenizer, hyperparameters, data) for data in (train, validation))
-    estimate = _estimate(model, tokenizer, hyperparameters, rows)
-    set_seed(hyperparameters.seed)
-    steps = total_steps(len(train), hyperparameters)
-    with progress(f"fine-tuning on {len(train)} texts, about {_spoken(estimate)}", total=steps) as bar:
-        trainer = _trainer(model, tokenizer, hyperparameters, rows, watched)
-        trainer.add_callback(_Watch(bar))
+    knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs)
+    rows, watched = (encode(training.model, training.tokenizer, knobs, data) for data in (train, validation))
+    set_seed(knobs.seed)
+    trainer = build_trainer(training, rows, watched, schedule)
+    baseline, resumed_at = guessing_loss(train), training.folder.step
+    title = f"{knobs.method} fine-tuning on {len(train)} texts ({knobs.device}, {knobs.precision})"
+    shown = nullcontext() if training.quiet else live_training(title, schedule.total_steps)
+    with shown as view, room_on_disk(training.folder.path):
+        if view:
+            trainer.add_callback(Teller(view, baseline))
+        trainer.add_callback(Keeper(training.folder))
         start = time.perf_counter()
-        outcome = trainer.train()
+        trainer.train(resume_from_checkpoint=str(training.folder.checkpoint) if resumed_at else None)
         seconds = time.perf_counter() - start
+    state = trainer.state
+    curve = [point for entry in state.log_history if (point := curve_point(entry))]
     return {
-        "steps": outcome.global_step,
-        "epochs": round(outcome.global_step / steps_per_epoch(len(train), hyperparameters), 4),
+        "steps": state.global_step,
+        "epochs": round(state.global_step / schedule.steps_per_epoch, 4),
         "seconds": round(seconds, 2),
-        "train_loss": round(outcome.training_loss, 4),
-        "curve": [_point(entry) for entry in trainer.state.log_history if "loss" in entry or "eval_loss" in entry],
-        "estimate": {"seconds": round(estimate, 2), "off_by": round(seconds / estimate - 1, 3)},
+        "train_loss": round(float(np.mean([point["loss"] for point in curve if "loss" in point])), 4),
+        "curve": curve,
+        "best_step": state.best_global_step or state.global_step,
+        "findings": [f"{f.kind}: {f.words}; {f.knob}" for f in diagnose(curve, baseline, schedule.total_steps)],
+        "resumed_at": resumed_at,
+        "device": knobs.device,
+        "precision": knobs.precision,
     }
 
 
-def steps_per_epoch(examples: int, hyperparameters: Hyperparameters) -> int:
-    """Return the optimizer steps of one pass over `examples`."""
-    batches = math.ceil(examples / hyperparameters.batch_size)
-    return math.ceil(batches / hyperparameters.gradient_accumulation_steps)
-
-
-def total_steps(examples: int, hyperparameters: Hyperparameters) -> int:
-    """Return the optimizer steps of the whole run; a fraction of an epoch is that fraction, rounded up."""
-    return math.ceil(steps_per_epoch(examples, hyperparameters) * hyperparameters.num_train_epochs)
-
-
-def _encode(
-    model: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", hyperparameters: Hyperparameters, data: Dataset
-) -> list[dict[str, Any]]:
-    encoded = tokenizer(data.texts, truncation=True, max_length=fitting_length(model, tokenizer, hyperparameters))
-    numbers = {str(label): int(number) for label, number in (model.config.label2id or {}).items()}
-    return [
-        {"input_ids": ids, "attention_mask": mask, "labels": numbers[label]}
-        for ids, mask, label in zip(encoded["input_ids"], encoded["attention_mask"], data.targets, strict=True)
-    ]
-
-
-def _estimate(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    hyperparameters: Hyperparameters,
-    rows: list[dict[str, Any]],
-) -> float:
-    """Return the seconds the run will take, from real steps on a copy of the model, over texts of all lengths."""
-    stamps = _Stamps()
-    steps = PROBE_STEPS * hyperparameters.gradient_accumulation_steps
-    sample = _even_sample(rows, steps * hyperparameters.batch_size)
-    probe = _trainer(copy.deepcopy(model), tokenizer, hyperparameters, sample, None, max_steps=PROBE_STEPS)
-    probe.add_callback(stamps)
-    probe.train()
-    a_step = (stamps.at[-1] - stamps.at[0]) / (len(stamps.at) - 1)
-    return a_step * total_steps(len(rows), hyperparameters)
-
-
-def _even_sample(rows: list[dict[str, Any]], size: int) -> list[dict[str, Any]]:
-    """Return `size` rows evenly spaced by length, so that the probe's mean step is the run's."""
-    ordered = sorted(rows, key=lambda row: len(row["input_ids"]))
-    return [ordered[min(len(ordered) - 1, number * len(ordered) // size)] for number in range(size)]
-
-
-def _trainer(
-    model: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    hyperparameters: Hyperparameters,
-    rows: list[dict[str, Any]],
-    watched: list[dict[str, Any]] | None,
-    max_steps: int = -1,
-) -> Trainer:
-    device = choose_device()
-    steps = total_steps(len(rows), hyperparameters)
-    arguments = TrainingArguments(
-        output_dir=tempfile.gettempdir(),
-        per_device_train_batch_size=hyperparameters.batch_size,
-        per_device_eval_batch_size=64,
-        num_train_epochs=hyperparameters.num_train_epochs,
-        max_steps=max_steps if max_steps > 0 else steps,
-        learning_rate=hyperparameters.learning_rate,
-        weight_decay=hyperparameters.weight_decay,
-        warmup_steps=hyperparameters.warmup_steps or round(hyperparameters.warmup_ratio * steps),
-        gradient_accumulation_steps=hyperparameters.gradient_accumulation_steps,
-        lr_scheduler_type=hyperparameters.lr_scheduler_type,
-        label_smoothing_factor=hyperparameters.label_smoothing,
-        max_grad_norm=hyperparameters.max_grad_norm,
-        train_sampling_strategy="group_by_length",  # like lengths together: hardly any padding to compute
-        bf16=choose_precision(device) == torch.bfloat16,
-        use_cpu=device == "cpu",
-        seed=hyperparameters.seed,
-        logging_steps=max(1, steps // 40),
-        logging_nan_inf_filter=False,
-        eval_strategy="no" if watched is None else "steps",
-        eval_steps=hyperparameters.eval_steps or steps_per_epoch(len(rows), hyperparameters),
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-        dataloader_pin_memory=device == "cuda",
+def build_trainer(
+    training: Training, rows: Sequence[Row], watched: Sequence[Row] | None, schedule: Schedule
+) -> "_Trainer":
+    """Return a Trainer over `rows` that validates on `watched`, if there are any."""
+    knobs = training.knobs
+    trainer = _Trainer(
+        training.model,
+        _arguments(training, schedule, validate=watched is not None),
+        train_dataset=rows,
+        eval_dataset=by_length(watched) if watched is not None else None,
+        processing_class=training.tokenizer,
+        compute_metrics=_scores,
+        compute_loss_func=_loss(knobs, [row["labels"] for row in rows]),
+        callbacks=list(training.callbacks),
     )
-    trainer = Trainer(model, arguments, train_dataset=rows, eval_dataset=watched, processing_class=tokenizer)
-    trainer.pop_callback(next(c for c in trainer.callback_handler.callbacks if type(c).__name__ == "PrinterCallback"))
+    trainer.schedule = schedule
+    if knobs.early_stopping_patience and training.keep and watched is not None:
+        trainer.add_callback(EarlyStoppingCallback(knobs.early_stopping_patience))
+    printer = next(c for c in trainer.callback_handler.callbacks if type(c).__name__ == "PrinterCallback")
+    trainer.remove_callback(printer)
     return trainer
 
 
-class _Stamps(TrainerCallback):
-    """Notes when each step ended."""
-
-    def __init__(self) -> None:
-        self.at: list[float] = []
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.at.append(time.perf_counter())
+def guessing_loss(data: Dataset) -> float:
+    """Return the cross-entropy, in nats, of always answering the label frequencies: the entropy of the labels."""
+    shares = np.array(list(data.counts.values())) / len(data)
+    return float(-(shares * np.log(shares)).sum())
 
 
-class _Watch(TrainerCallback):
-    """Moves the bar, and ends a run whose loss is no number any more."""
+class _Trainer(Trainer):
+    """The Trainer, with batches of like length in an order that survives a resume."""
 
-    def __init__(self, bar: Bar) -> None:
-        self._bar = bar
+    schedule: Schedule
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._bar.advance()
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGrouped:
+        rows: Any = self.train_dataset
+        return LengthGrouped(rows, self.args.per_device_train_batch_size, self.args.seed, self._epoch)
 
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **_: Any,
-    ) -> None:
-        loss = (logs or {}).get("loss")
-        if loss is None:
-            return
-        if not math.isfinite(loss):
-            got, fix = f"{loss} at step {state.global_step}", f"lower --learning-rate (it is {args.learning_rate:g})"
-            raise BakeoffError("a finite training loss", got, fix)
-        self._bar.describe(f"fine-tuning, loss {loss:.3f}")
+    def _epoch(self) -> int:
+        return int(self.state.global_step // self.schedule.steps_per_epoch)
 
 
-def _point(entry: dict[str, Any]) -> dict[str, Any]:
-    return {"step": entry["step"]} | {name: round(entry[name], 4) for name in ("loss", "eval_loss") if name in entry}
+def _arguments(training: Training, schedule: Schedule, validate: bool) -> TrainingArguments:
+    knobs = training.knobs
+    keep = validate and training.keep
+    return TrainingArguments(
+        output_dir=str(training.folder.path),
+        per_device_train_batch_size=knobs.batch_size,
+        per_device_eval_batch_size=EVAL_BATCH,
+        max_steps=schedule.total_steps,
+        learning_rate=knobs.learning_rate,
+        weight_decay=knobs.weight_decay,
+        warmup_steps=schedule.warmup_steps,
+        gradient_accumulation_steps=knobs.gradient_accumulation_steps,
+        lr_scheduler_type=knobs.lr_scheduler_type,
+        max_grad_norm=knobs.max_grad_norm,
+        bf16=knobs.precision == "bfloat16",
+        use_cpu=knobs.device == "cpu",
+        seed=knobs.seed,
+        logging_steps=schedule.logging_steps,
+        logging_nan_inf_filter=False,  # a loss that is no number must be seen
+        eval_strategy="steps" if validate else "no",
+        eval_steps=schedule.eval_steps,
+        save_strategy="steps" if keep else "no",
+        save_steps=schedule.save_steps,
+        save_total_limit=2,
+        load_best_model_at_end=keep,
+        metric_for_best_model=f"eval_{knobs.metric_for_best_model}" if keep else None,
+        greater_is_better=knobs.metric_for_best_model != "loss" if keep else None,
+        report_to=list(training.report_to),
+        run_name=training.folder.path.name,
+        disable_tqdm=True,
+        dataloader_pin_memory=knobs.device == "cuda",
+    )
 
 
-def _spoken(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+def _loss(knobs: Hyperparameters, targets: Sequence[int]) -> Callable[..., torch.Tensor]:
+    """Return the loss function: cross-entropy, with label smoothing and class weights if they are asked for."""
+    weights = _balanced(targets) if knobs.class_weights == "balanced" else None
+
+    def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        total = torch.nn.functional.cross_entropy(
+            outputs.logits.float(),
+            labels,
+            weight=weights.to(labels.device) if weights is not None else None,
+            label_smoothing=knobs.label_smoothing,
+            reduction="sum",
+        )
+        return total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
+
+    return loss
+
+
+def _balanced(targets: Sequence[int]) -> torch.Tensor:
+    """Return a weight per label that gives each label the same say (scikit-learn's "balanced")."""
+    counts = np.bincount(targets)
+    return torch.tensor(len(targets) / (len(counts) * counts), dtype=torch.float32)
+
+
+def _scores(prediction: EvalPrediction) -> dict[str, float]:
+    from sklearn.metrics import accuracy_score, f1_score
+
+    predicted, targets = np.argmax(np.asarray(prediction.predictions), axis=-1), prediction.label_ids
+    return {
+        "accuracy": float(accuracy_score(targets, predicted)),
+        "macro_f1": float(f1_score(targets, predicted, average="macro")),
+    }

@@ -20,6 +20,11 @@ def printable(text: str) -> str:
     return _CONTROL.sub("\ufffd", text)
 
 
+def warning(text: str) -> Text:
+    """Return a warning as it is printed."""
+    return Text(f"warning: {printable(text)}")
+
+
 class Console:
     """The two streams of a command; `answer` is what a pipe receives."""
 
@@ -33,7 +38,7 @@ class Console:
 
     def warn(self, text: str) -> None:
         """Tell the user something that may change what they do."""
-        self._stderr.print(Text(f"warning: {printable(text)}"), style="yellow")
+        self._stderr.print(warning(text), style="yellow")
 
     def answer(self, text: str, end: str = "\n") -> None:
         """Print the answer, or a piece of it."""
@@ -53,11 +58,22 @@ class Console:
             table.add_row(*row)
         self._stdout.print(table)
 
-    def document(self, document: object) -> None:
-        """Print one JSON document as the answer."""
-        text = json.dumps(document, indent=2, ensure_ascii=False)
-        sys.stdout.write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
+    def document(self, document: object, indent: int | None = 2, end: str = "\n") -> None:
+        """Print one JSON document as the answer, or a piece of one."""
+        text = json.dumps(document, indent=indent, ensure_ascii=False)
+        sys.stdout.write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + end)
         sys.stdout.flush()
+
+
+def progress_columns() -> tuple[ProgressColumn, ...]:
+    """Return what a bar shows: words, bar, count, rate, time left."""
+    words = TextColumn("{task.description}", markup=False)  # a path may have brackets in it
+    return words, BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn()
+
+
+def is_drawable(console: RichConsole) -> bool:
+    """Return whether lines can be drawn over; FORCE_COLOR makes rich take a pipe for a terminal."""
+    return console.is_interactive and console.file.isatty()
 
 
 class _Rate(ProgressColumn):
@@ -79,15 +95,17 @@ class Bar:
 
     def describe(self, text: str) -> None:
         """Change the words in front of the bar."""
-        self._bar.update(self._task, description=text)  # type: ignore[arg-type]
+        self._bar.update(self._task, description=printable(text))  # type: ignore[arg-type]
 
 
 @contextmanager
 def progress(description: str, total: float) -> Iterator[Bar]:
     """Show a bar on stderr with rate and time left; a single line when stderr is not a terminal."""
-    console = RichConsole(stderr=True)
-    if not console.is_terminal:
+    console, description = RichConsole(stderr=True), printable(description)
+    if not is_drawable(console):
         console.print(Text(f"{description} ({total:g})"))
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _Rate(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    # An answer that is piped must stay on stdout.
+    with Progress(
+        *progress_columns(), console=console, disable=not is_drawable(console), redirect_stdout=sys.stdout.isatty()
+    ) as bar:
         yield Bar(bar, bar.add_task(description, total=total))

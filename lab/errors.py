@@ -15,3 +15,9 @@ class BakeoffError(Exception):
     def __init__(self, expected: str, got: str, fix: str) -> None:
         self.expected, self.got, self.fix = expected, got, fix
         super().__init__(f"expected {expected}; got {got}; {fix}")
+
+
+class GateFailed(BakeoffError):
+    """Something was measured and is not good enough: "worse", which scripts must tell from "broken"."""
+
+    exit_code = 3

@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     anthropic_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("anthropic_api_key"))
     google_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("google_api_key"))
     hf_token: SecretStr | None = Field(default=None, validation_alias=_customary("hf_token"))
+    sweep_storage: SecretStr | None = None
     tavily_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("tavily_api_key"))
     tavily_api_base_url: str | None = Field(default=None, validation_alias=_customary("tavily_api_base_url"))
     wikipedia_api_url: str = Field(

@@ -16,6 +16,8 @@ from filelock import FileLock, Timeout
 from lab.errors import BakeoffError
 from lab.settings import settings
 
+FULL_DISK = 2_000_000  # bytes free below which a failed write is taken for a full disk
+
 
 @dataclass(frozen=True)
 class Workspace:
@@ -40,6 +42,11 @@ class Workspace:
         return self.home / "classifiers"
 
     @property
+    def trainings(self) -> Path:
+        """Return the folder of training runs, one folder each: settings, curve and checkpoints."""
+        return self.home / "trainings"
+
+    @property
     def indexes(self) -> Path:
         """Return the folder of the Chroma database."""
         return self.home / "chroma"
@@ -50,7 +57,7 @@ def write_text(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
+        with room_on_disk(path), os.fdopen(handle, "w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -84,14 +91,34 @@ def new_folder(path: Path) -> Iterator[Path]:
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:
-        yield draft
-        draft.chmod(0o755)
-        if path.exists():
-            shutil.rmtree(path)
-        draft.replace(path)
-    except BaseException:
+        with room_on_disk(path):
+            yield draft
+            draft.chmod(0o755)
+            if path.exists():
+                shutil.rmtree(path)
+            draft.replace(path)
+    finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextmanager
+def room_on_disk(folder: Path) -> Iterator[None]:
+    """Turn whatever a library raises when the disk is full, each its own way, into one clear error.
+
+    Raises:
+        BakeoffError: the disk that holds `folder` is full.
+    """
+    try:
+        yield
+    except BakeoffError:
         raise
+    except Exception as error:
+        there = next(path for path in (folder, *folder.resolve().parents) if path.exists())
+        free = shutil.disk_usage(there).free
+        if "No space left" not in str(error) and free > FULL_DISK:
+            raise
+        fix = "free some space, or set BAKEOFF_HOME to a folder on another disk, and run again"
+        raise BakeoffError(f"room on the disk for {folder}", f"{free / 1e6:.0f} MB free", fix) from error
 
 
 @contextmanager

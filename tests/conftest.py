@@ -1,5 +1,6 @@
 """Fixtures: a workspace of its own for each test; models and trained classifiers once per session."""
 
+import csv
 import json
 import shutil
 import sys
@@ -49,6 +50,17 @@ def tweets() -> Dataset:
 def small(tweets: Dataset) -> Split:
     """The first 600 tweets, split."""
     return split_dataset(tweets.subset(range(600)))
+
+
+@pytest.fixture
+def my_csv(tweets: Dataset) -> Path:
+    """A user's file in the current folder: 300 labelled texts in the columns text and label."""
+    path = Path("my.csv")
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        writer.writerows((example.text, example.label) for example in tweets.examples[600:900])
+    return path
 
 
 @pytest.fixture(scope="session")

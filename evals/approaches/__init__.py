@@ -3,8 +3,9 @@
 from evals.approach import Approach
 from evals.approaches.baselines import Majority, ZeroShot
 from evals.approaches.retrieval import Knn, Rag
-from evals.approaches.tuned import Finetuned, Probe
+from evals.approaches.tuned import Tuned
 from evals.suite import Arm, Suite
+from finetune import Hyperparameters
 from lab.llm import resolve_llm
 
 
@@ -20,6 +21,10 @@ def build_approach(arm: Arm, suite: Suite) -> Approach:
         case "rag":
             return Rag(resolve_llm(arm.llm), suite.instruction, arm.k)
         case "linear_probe":
-            return Probe()
+            return Tuned("linear_probe", arm.base, _seeded(arm, suite, method="probe"))
         case "finetuned":
-            return Finetuned(arm.base, arm.hyperparameters.model_copy(update={"seed": suite.seed}))
+            return Tuned("finetuned", arm.base, _seeded(arm, suite))
+
+
+def _seeded(arm: Arm, suite: Suite, **changes: str) -> Hyperparameters:
+    return arm.hyperparameters.model_copy(update={"seed": suite.seed, **changes})

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from lab.errors import BakeoffError
@@ -20,12 +20,28 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """How to get examples again: what `load_dataset` was asked for, and the seed that split it."""
+
+    data: str
+    text_column: str
+    label_column: str
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """Examples in order, under a name; `left_out` tells in words what was read but could not be used."""
+    """Examples in order, under a name.
+
+    Attributes:
+        left_out: in words, what was read but could not be used.
+        origin: where to get them again; None for examples put together in the process.
+    """
 
     name: str
     examples: tuple[Example, ...]
     left_out: tuple[str, ...] = field(default=(), compare=False)
+    origin: Origin | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.examples)
@@ -57,7 +73,7 @@ class Dataset:
 
     def subset(self, indices: Iterable[int]) -> "Dataset":
         """Return the examples at `indices`, in that order."""
-        return Dataset(self.name, tuple(self.examples[index] for index in indices), self.left_out)
+        return replace(self, examples=tuple(self.examples[index] for index in indices))
 
     def require_known(self, labels: Sequence[str]) -> None:
         """Check that every label is among `labels`, those a model was trained on.

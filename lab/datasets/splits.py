@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.sparse import coo_array
@@ -33,7 +34,8 @@ def split_dataset(dataset: Dataset, seed: int = 0) -> Split:
     parts: tuple[list[int], ...] = ([], [], [])
     for index in random.permutation(len(dataset)):
         parts[part_of_group[int(groups[index])]].append(int(index))
-    train, validation, test = (dataset.subset(part) for part in parts)
+    origin = dataset.origin and replace(dataset.origin, seed=seed)
+    train, validation, test = (replace(dataset.subset(part), origin=origin) for part in parts)
     return Split(train, validation, test)
 
 

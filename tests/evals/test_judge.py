@@ -13,11 +13,11 @@ from evals.metrics import Measured, result_row
 from evals.records import Journal, Record, read_records
 from evals.report import _price, score
 from evals.runner import MANIFEST, MEASUREMENTS, RECORDS, Run
-from evals.statistics import compare
 from evals.suite import Arm, Suite, load_suite
 from evals.verdict import decide
 from lab.datasets import Example
 from lab.errors import BakeoffError
+from lab.statistics import compare
 from lab.workspace import write_json
 
 EVIL = "<script>alert(1)</script> & “quotes” \x1b[31m"

@@ -10,6 +10,7 @@ go wrong.
 
 from .mediawiki import MediaWikiServer
 from .openai import MODEL, OpenAIServer, smollm2
+from .postgres import PostgresServer
 from .scripted import ScriptedServer, calls, says
 from .server import Answer, Fault, FaultyProxy, Request, Server
 from .tavily import TavilyServer
@@ -21,6 +22,7 @@ __all__ = [
     "FaultyProxy",
     "MediaWikiServer",
     "OpenAIServer",
+    "PostgresServer",
     "Request",
     "ScriptedServer",
     "Server",

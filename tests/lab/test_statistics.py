@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.contingency_tables import mcnemar as reference_mcnemar
 
-from evals.statistics import compare, examples_needed, holm, mcnemar, paired_bootstrap, wilson
+from lab.statistics import compare, examples_needed, holm, mcnemar, paired_bootstrap, wilson
 
 RANDOM = np.random.default_rng(7)
 

@@ -1,0 +1,55 @@
+"""`bakeoff train`."""
+
+from typing import Annotated, Any
+
+import typer
+
+from finetune.commands.options import Base, Data, LabelColumn, TextColumn, with_knobs
+from lab.command_app import Json, command_app
+from lab.console import Console
+
+app = command_app()
+
+
+@app.command()
+@with_knobs
+def train(
+    data: Data = "tweets",
+    text_column: TextColumn = "text",
+    label_column: LabelColumn = "label",
+    base: Base = "embedded:minilm",
+    estimate: Annotated[bool, typer.Option("--estimate", help="Say what it would take, and do not train.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a run that was cut off; alone: the last one that was.")
+    ] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train again even if this very classifier exists.")] = False,
+    report_to: Annotated[
+        list[str] | None, typer.Option(help="A tracker: wandb, mlflow, tensorboard, trackio; repeatable.")
+    ] = None,
+    json: Json = False,
+    **knobs: Any,
+) -> None:
+    """Fine-tune a BERT on labelled texts; a run that was cut off goes on from its last checkpoint."""
+    from finetune.jobs import Job, resumed_job, run_job
+
+    knobs = {name: value for name, value in knobs.items() if value is not None}
+    job = Job.of(data, text_column, label_column, base, knobs, tuple(report_to or ()))
+    if resume:
+        job = resumed_job(job if knobs or job != Job.of() else None)
+    if estimate:
+        forecast = job.estimate()
+        Console().document(forecast.document()) if json else Console().answer(forecast.spoken())
+        return
+    document = run_job(job, fresh)
+    Console().document(document) if json else Console().answer(trained_sentence(document))
+
+
+def trained_sentence(document: dict[str, Any]) -> str:
+    """Return what a training came to, in one line."""
+    scores, estimate = document["validation"], document["estimate"]
+    guess = f" (estimated {estimate['seconds']:.0f} s)" if estimate else ""
+    return (
+        f"{document['classifier']}: {document['steps']} steps ({document['epochs']:g} epochs)"
+        f" in {document['seconds']:.0f} s{guess}; validation accuracy"
+        f" {scores['accuracy']:.1%}, macro-F1 {scores['macro_f1']:.3f}, mean training loss {document['train_loss']:.3f}"
+    )

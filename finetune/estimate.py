@@ -1,0 +1,117 @@
+"""What a run will take, from a few real steps: time, memory and money."""
+
+import copy
+import tempfile
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from finetune.batches import encode, even_sample
+from finetune.folder import TrainingFolder
+from finetune.schedule import Schedule
+from finetune.training import Training, build_trainer
+from lab.datasets import Dataset
+from lab.settings import settings
+
+PROBE_STEPS = 12
+PROBE_TEXTS = 128  # of the validation part
+GIGABYTE = 1e9
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A forecast: seconds of the run (steps, validations, checkpoints), memory in GB, dollars (None: no price set)."""
+
+    seconds: float
+    steps: int
+    seconds_per_step: float
+    epochs_per_hour: float
+    memory_gb: float
+    usd: float | None
+
+    def document(self) -> dict[str, Any]:
+        """Return the forecast as data."""
+        return asdict(self)
+
+    def spoken(self) -> str:
+        """Return the forecast as a sentence."""
+        money = "cost unknown: set BAKEOFF_USD_PER_HOUR" if self.usd is None else f"${self.usd:.4f}"
+        return (
+            f"about {spoken(self.seconds)} for {self.steps} steps, {self.epochs_per_hour:.1f} epochs per hour,"
+            f" {self.memory_gb:.1f} GB of memory, {money}"
+        )
+
+
+def estimate_training(training: Training, train: Dataset, validation: Dataset) -> Estimate:
+    """Time a few steps, a validation and a checkpoint on a copy of the model, and reckon up the whole run.
+
+    The texts are spread evenly from the shortest to the longest, so that the mean step is the run's.
+    """
+    knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs)
+    rows, watched = (encode(training.model, training.tokenizer, knobs, data) for data in (train, validation))
+    texts = PROBE_STEPS * knobs.gradient_accumulation_steps * knobs.batch_size
+    few = even_sample(watched, min(PROBE_TEXTS, len(watched)))
+    stamps = _Stamps()
+    with tempfile.TemporaryDirectory() as folder:
+        probe = replace(
+            training,
+            model=copy.deepcopy(training.model),
+            folder=TrainingFolder(Path(folder)),
+            report_to=(),
+            callbacks=(stamps,),
+            quiet=True,
+        )
+        short = replace(schedule, total_steps=PROBE_STEPS, eval_steps=PROBE_STEPS, save_steps=PROBE_STEPS)
+        build_trainer(probe, even_sample(rows, texts), few, short).train()
+    a_step = (stamps.steps[-1] - stamps.steps[0]) / (len(stamps.steps) - 1)  # the first one warms up
+    validating = stamps.validation * len(watched) / len(few) * schedule.validations
+    seconds = a_step * schedule.total_steps + validating + stamps.checkpoint * schedule.checkpoints
+    price = settings().usd_per_hour
+    return Estimate(
+        seconds=round(seconds, 2),
+        steps=schedule.total_steps,
+        seconds_per_step=round(a_step, 4),
+        epochs_per_hour=round(3600 / (seconds / schedule.epochs), 2),
+        memory_gb=round((stamps.memory - _size(training.model)) / GIGABYTE, 2),
+        usd=None if price is None else round(price * seconds / 3600, 6),
+    )
+
+
+def spoken(seconds: float) -> str:
+    """Return a duration in words."""
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.1f} min"
+
+
+class _Stamps(TrainerCallback):
+    """Notes when each step ended, how long the validation and the checkpoint took, and the most memory in use."""
+
+    def __init__(self) -> None:
+        self.steps: list[float] = []
+        self.validation = self.checkpoint = self.memory = 0.0
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.steps.append(time.perf_counter())
+        self.memory = max(self.memory, _memory_in_use())
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.validation = time.perf_counter() - self.steps[-1]
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.checkpoint = time.perf_counter() - self.steps[-1] - self.validation
+
+
+def _memory_in_use() -> float:
+    """Return bytes: of the GPU at its highest where there is one, else of this process."""
+    if torch.cuda.is_available():
+        return float(torch.cuda.max_memory_allocated())
+    return float(psutil.Process().memory_info().rss)
+
+
+def _size(model: torch.nn.Module) -> int:
+    """Return the bytes of a model's weights."""
+    return sum(weight.numel() * weight.element_size() for weight in model.parameters())

@@ -1,0 +1,107 @@
+"""A training as the command line asks for it: load the data, split it, train or go on, and tell what came out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from finetune.estimate import Estimate
+from finetune.folder import TrainingFolder, interrupted_training
+from finetune.hyperparameters import Hyperparameters
+from finetune.registry import champion_id, classifier_id, train_or_reuse
+from finetune.trackers import check_trackers
+from lab.console import Console
+from lab.datasets import Origin, Split, load_dataset, split_dataset
+from lab.errors import BakeoffError
+from lab.settings import settings
+
+TOLD = ("steps", "epochs", "seconds", "train_loss", "validation")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to train on what; `origin.seed` splits the data and seeds the training."""
+
+    origin: Origin
+    base: str = "embedded:minilm"
+    knobs: Hyperparameters = field(default_factory=Hyperparameters)
+    report_to: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        data: str = "tweets",
+        text_column: str = "text",
+        label_column: str = "label",
+        base: str = "embedded:minilm",
+        knobs: Mapping[str, Any] | None = None,
+        report_to: tuple[str, ...] = (),
+    ) -> "Job":
+        """Make a job of what a user wrote; the seed is the settings' where the knobs have none.
+
+        Raises:
+            BakeoffError: a knob outside its limits, or a tracker that is not there.
+        """
+        check_trackers(report_to)
+        hyperparameters = Hyperparameters.checked(**{"seed": settings().seed, **(knobs or {})})
+        return cls(Origin(data, text_column, label_column, hyperparameters.seed), base, hyperparameters, report_to)
+
+    def load(self) -> Split:
+        """Load and split the data; tells what was left out.
+
+        Raises:
+            BakeoffError: it cannot be loaded, or a label is too rare to split.
+        """
+        dataset = load_dataset(self.origin.data, self.origin.text_column, self.origin.label_column)
+        for line in dataset.left_out:
+            Console().warn(line)
+        return split_dataset(dataset, self.knobs.seed)
+
+    def estimate(self) -> Estimate:
+        """Return what the training would take, from a few real steps."""
+        from finetune.methods import estimate_model
+
+        split = self.load()
+        return estimate_model(self.base, self.knobs, split.train, split.validation)
+
+
+def run_job(job: Job, fresh: bool = False) -> dict[str, Any]:
+    """Train, or go on, or take what is there; return the document of `bakeoff train --json`."""
+    split = job.load()
+    train, validation = split.train, split.validation
+    training = TrainingFolder.of(classifier_id(train, validation, job.knobs, job.base))
+    if training.step and not fresh:
+        Console().note(f"going on from step {training.step} of a run that was cut off; --fresh starts over")
+    trained = train_or_reuse(train, validation, job.knobs, job.base, fresh, job.report_to)
+    card = trained.classifier.card
+    if trained.reused:
+        Console().note(f"{trained.id} was trained before with this data and setting; --fresh trains it again")
+    if champion_id() != trained.id:
+        fix = f"bakeoff classifier promote {trained.id}"
+        Console().note(f"the agent goes on with {champion_id() or 'no classifier'}; to use this one: {fix}")
+    told = {name: card[name] for name in TOLD}
+    knobs = job.knobs.model_dump()
+    return {"classifier": trained.id, **told, "hyperparameters": knobs, "estimate": card["estimate"]} | {
+        name: card[name] for name in ("best_step", "findings", "resumed_at", "device", "precision")
+    }
+
+
+def resumed_job(wanted: Job | None) -> Job:
+    """Return the job to go on with: `wanted`, or without one the last that was cut off.
+
+    Raises:
+        BakeoffError: there is nothing to go on with.
+    """
+    if wanted is None:
+        training = interrupted_training()
+        if training is None:
+            raise BakeoffError("a training that was cut off", "none in this workspace", "start one with: bakeoff train")
+        state = training.state
+        Console().note(f"going on with {training.path.name}, begun {state['started']}")
+        knobs = Hyperparameters.checked(**state["hyperparameters"])
+        return Job(Origin(**state["origin"]), state["base"], knobs, tuple(state["report_to"]))
+    split = wanted.load()
+    identifier = classifier_id(split.train, split.validation, wanted.knobs, wanted.base)
+    if not TrainingFolder.of(identifier).step:
+        fix = "leave out --resume to train it, or give --resume alone to go on with the last one that was cut off"
+        raise BakeoffError(f"a checkpoint of {identifier}", "none", fix)
+    return wanted

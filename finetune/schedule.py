@@ -1,0 +1,58 @@
+"""How many steps a run takes, and at which of them it logs, validates and saves."""
+
+import math
+from dataclasses import dataclass
+
+from finetune.hyperparameters import Hyperparameters
+from lab.errors import BakeoffError
+
+VALIDATIONS = 4
+LOGS = 40
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The steps of one training run; a step is one move of the weights."""
+
+    steps_per_epoch: int
+    total_steps: int
+    warmup_steps: int
+    eval_steps: int
+    save_steps: int
+    logging_steps: int
+
+    @classmethod
+    def of(cls, examples: int, knobs: Hyperparameters) -> "Schedule":
+        """Return the schedule of a run over `examples`; a fraction of an epoch is that fraction, rounded up.
+
+        Raises:
+            BakeoffError: checkpoints that do not fall on validations, so that none could be chosen as the best.
+        """
+        batches = math.ceil(examples / knobs.batch_size)
+        epoch = math.ceil(batches / knobs.gradient_accumulation_steps)
+        total = math.ceil(epoch * knobs.num_train_epochs)
+        eval_steps = knobs.eval_steps or min(epoch, math.ceil(total / VALIDATIONS))
+        save_steps = knobs.save_steps or eval_steps
+        if save_steps % eval_steps:
+            raise BakeoffError(
+                f"save_steps as a multiple of eval_steps ({eval_steps})",
+                str(save_steps),
+                f"use --save-steps {max(1, round(save_steps / eval_steps)) * eval_steps}",
+            )
+        warmup = knobs.warmup_steps or round(knobs.warmup_ratio * total)
+        return cls(epoch, total, warmup, eval_steps, save_steps, max(1, total // LOGS))
+
+    @property
+    def epochs(self) -> float:
+        """Return the passes over the data that the steps make."""
+        return self.total_steps / self.steps_per_epoch
+
+    @property
+    def validations(self) -> int:
+        """Return how often the run validates; the last step always does."""
+        return math.ceil(self.total_steps / self.eval_steps)
+
+    @property
+    def checkpoints(self) -> int:
+        """Return how often the run saves; the last step always does."""
+        return math.ceil(self.total_steps / self.save_steps)

@@ -1,0 +1,135 @@
+"""The champion made fast: exported to ONNX in float32 and int8, measured, and int8 used only if it is as accurate."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from finetune.classifier import Classifier
+from finetune.runtime import Runtime, onnx_runtime
+from lab.console import Console
+from lab.datasets import Dataset
+from lab.workspace import new_folder, read_json, write_json
+
+FOLDER, MEASURED = "serving", "serving.json"
+FILES = {"float32": "model.onnx", "int8": "model.int8.onnx"}
+ROUNDING = 0.001  # how far a probability may be from PyTorch's
+TOLERATED = 0.005  # validation accuracy that int8 may lose
+TIMED = 50  # texts that are timed one by one
+
+
+def export_classifier(folder: Path, validation: Dataset) -> dict[str, Any]:
+    """Export the classifier in `folder` to ONNX beside its weights, and return what was measured.
+
+    Returns a dict: used ("float32", "int8", or "torch" where the export does not answer like the model), why,
+    validation_texts, and for each precision accuracy, difference (the largest of a probability, from PyTorch's),
+    ms_per_text (one at a time) and megabytes.
+
+    Raises:
+        BakeoffError: the folder is damaged, or the disk is full.
+    """
+    Console().note(f"exporting {folder.name} to ONNX, float32 and int8 …")
+    classifier = Classifier.load(folder, exported=False)
+    expected = classifier.predict_proba(validation.texts)
+    with new_folder(folder / FOLDER) as draft:
+        _export(classifier, draft / FILES["float32"])
+        _quantize(draft / FILES["float32"], draft / FILES["int8"])
+        measured = {"torch": {"accuracy": _accuracy(expected, classifier.labels, validation)}}
+        for kind, name in FILES.items():
+            runtime = _runtime(draft, folder, classifier.max_length, kind)
+            probabilities = runtime.predict_proba(validation.texts)
+            measured[kind] = {
+                "accuracy": _accuracy(probabilities, classifier.labels, validation),
+                "difference": round(float(np.abs(probabilities - expected).max()), 6),
+                "ms_per_text": _milliseconds(runtime, validation.texts[:TIMED]),
+                "megabytes": round((draft / name).stat().st_size / 1e6, 1),
+            }
+        used, why = _choice(measured)
+        document = {"used": used, "why": why, "validation_texts": len(validation), **measured}
+        write_json(draft / MEASURED, document)
+    return document
+
+
+def _choice(measured: dict[str, dict[str, float]]) -> tuple[str, str]:
+    """Return the runtime that is to serve, and why."""
+    furthest = measured["float32"]["difference"]
+    if furthest > ROUNDING:
+        return "torch", f"the export's probabilities differ by up to {furthest:.3f}"
+    lost = (measured["torch"]["accuracy"] - measured["int8"]["accuracy"]) * 100
+    why = f"int8 costs {lost:.2f} points of validation accuracy; {TOLERATED * 100:g} are tolerated"
+    return "int8" if lost <= TOLERATED * 100 else "float32", why
+
+
+def exported_runtime(folder: Path, max_length: int) -> Runtime | None:
+    """Return the runtime of the export in a classifier's folder, in the precision it found fit; None without one."""
+    measured = folder / FOLDER / MEASURED
+    used = read_json(measured)["used"] if measured.exists() else "torch"
+    return _runtime(folder / FOLDER, folder, max_length, used) if used in FILES else None
+
+
+def _runtime(exported: Path, folder: Path, max_length: int, kind: str) -> Runtime:
+    return onnx_runtime(exported / FILES[kind], folder / "tokenizer.json", max_length, kind)
+
+
+def _export(classifier: Classifier, path: Path) -> None:
+    """Write the model as an ONNX graph, for any batch of any length (torch's exporter)."""
+    import logging
+    import warnings
+
+    import torch
+
+    class Logits(torch.nn.Module):
+        """The model, from two tensors to one."""
+
+        def __init__(self, model: torch.nn.Module) -> None:
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+            return logits
+
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which nothing here needs
+    batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens")
+    ids, mask = torch.ones((2, 8), dtype=torch.int64), torch.ones((2, 8), dtype=torch.int64)
+    mask[1, 4:] = 0  # with no padding in the example, the exporter would leave the mask out
+    with warnings.catch_warnings(action="ignore"):
+        torch.onnx.export(
+            Logits(classifier.model).eval().cpu(),
+            (ids, mask),
+            path,
+            input_names=["input_ids", "attention_mask"],
+            output_names=["logits"],
+            dynamic_shapes={name: {0: batch, 1: tokens} for name in ("input_ids", "attention_mask")},
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+
+
+def _quantize(source: Path, target: Path) -> None:
+    """Write the graph with weights in int8 and activations quantized as they come (ONNX Runtime, dynamic)."""
+    from onnxruntime.quantization import QuantType, quant_pre_process, quantize_dynamic
+
+    prepared = target.with_suffix(".prepared")
+    quant_pre_process(source, prepared, skip_symbolic_shape=True)
+    quantize_dynamic(prepared, target, weight_type=QuantType.QInt8)
+    prepared.unlink()
+
+
+def _accuracy(probabilities: np.ndarray, labels: Sequence[str], data: Dataset) -> float:
+    predicted = np.array(labels)[probabilities.argmax(axis=1)]
+    return round(float((predicted == np.array(data.targets)).mean()), 5)
+
+
+def _milliseconds(runtime: Runtime, texts: Sequence[str]) -> float:
+    """Return the median milliseconds of one text at a time."""
+    taken = []
+    for text in texts:
+        start = time.perf_counter()
+        runtime.predict_proba([text])
+        taken.append(time.perf_counter() - start)
+    return round(statistics.median(taken) * 1000, 3)

@@ -1,0 +1,136 @@
+"""A training that is cut off anywhere goes on as if nothing had happened, to the same weights bit for bit."""
+
+import hashlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from transformers import TrainerCallback
+
+from finetune.folder import COMPLETE, TrainingFolder
+from finetune.hyperparameters import Hyperparameters
+from finetune.methods import prepare
+from finetune.training import train_model
+from lab.datasets import Dataset, load_dataset, split_dataset
+from lab.workspace import read_json
+from tests.conftest import Outcome
+
+ROOT = Path(__file__).parents[2]
+KNOBS = {"num_train_epochs": 2.0, "batch_size": 16, "eval_steps": 5, "learning_rate": 2e-4}
+COMMAND = ["train", "--data", "my.csv", "--num-train-epochs", "2", "--eval-steps", "5", "--learning-rate", "2e-4"]
+
+
+class _Cut(TrainerCallback):
+    """Stops the run at a step, like Ctrl-C."""
+
+    def __init__(self, step: int) -> None:
+        self._step = step
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        if state.global_step == self._step:
+            raise KeyboardInterrupt
+
+
+def _weights(data: Dataset, folder: Path, cuts: tuple[int, ...], **knobs: Any) -> str:
+    """Train with a cut before each of these steps, and return the digest of the final weights."""
+    split = split_dataset(data)
+    kept = TrainingFolder(folder)
+    for cut in (*cuts, None):
+        kept.begin({"total_steps": 0})
+        training = prepare("embedded:minilm", Hyperparameters(**KNOBS | knobs).resolved(), split.train.labels, kept)
+        if cut is not None:
+            training = replace(training, callbacks=(_Cut(cut),), quiet=True)
+            with pytest.raises(KeyboardInterrupt):
+                train_model(training, split.train, split.validation)
+            kept.end("interrupted")
+            continue
+        card = train_model(training, split.train, split.validation)
+        assert [point["step"] for point in kept.curve()] == [point["step"] for point in card["curve"]]
+    digest = hashlib.sha256()
+    for _, weight in sorted(training.model.state_dict().items()):
+        digest.update(weight.numpy().tobytes())
+    return digest.hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("cuts", "knobs"),
+    [
+        ((7,), {}),  # in the middle of an epoch
+        ((12, 23), {"eval_steps": 11}),  # twice; in the second epoch, whose checkpoint is at its middle
+        ((15,), {"eval_steps": 14}),  # from a checkpoint at the very end of an epoch
+        ((6,), {"gradient_accumulation_steps": 2, "eval_steps": 3}),
+        ((7,), {"method": "lora"}),
+    ],
+)
+def test_a_run_cut_off_ends_with_the_weights_of_one_that_was_not(
+    my_csv: Path, tmp_path: Path, cuts: tuple[int, ...], knobs: dict[str, Any]
+) -> None:
+    data = load_dataset("my.csv")
+    assert _weights(data, tmp_path / "cut", cuts, **knobs) == _weights(data, tmp_path / "whole", (), **knobs)
+
+
+def test_kill_9_in_mid_checkpoint_then_resume(my_csv: Path, bakeoff: Callable[..., Outcome], workspace: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "cli", *COMMAND],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    half = _wait_for_half_a_checkpoint(workspace / "trainings", child)
+    child.send_signal(signal.SIGKILL)
+    child.wait()
+    assert not (half / COMPLETE).exists(), "killed while it was being written"
+    folder = TrainingFolder(half.parent)
+    assert folder.state["status"] == "running", "it had no time to say that it ends"
+    assert folder.step == 5
+
+    told = bakeoff("train", "--resume", "--json")
+    assert told.code == 0, told.err
+    assert "going on from step 5" in told.err
+    assert told.json["resumed_at"] == 5
+    assert not list(folder.path.glob("checkpoint-*")), "a finished run needs none"
+    resumed = _digest(workspace, told.json["classifier"])
+
+    shutil.rmtree(workspace)
+    whole = bakeoff(*COMMAND, "--json")
+    assert whole.json["resumed_at"] == 0
+    assert whole.json["classifier"] == told.json["classifier"]
+    assert _digest(workspace, told.json["classifier"]) == resumed
+    curve = [
+        {key: value for key, value in point.items() if key != "time"}
+        for point in read_json(workspace / "classifiers" / told.json["classifier"] / "classifier.json")["card"]["curve"]
+    ]
+    assert [point["step"] for point in curve if "eval_loss" in point] == [5, 10, 15, 20, 25, 26]
+
+
+def test_nothing_to_resume_is_one_line(my_csv: Path, bakeoff: Callable[..., Outcome]) -> None:
+    told = bakeoff("train", "--resume")
+    assert (told.code, told.err.count("\n")) == (1, 1)
+    assert "none in this workspace" in told.err
+    told = bakeoff(*COMMAND, "--resume")
+    assert told.code == 1
+    assert "a checkpoint of my-csv-" in told.err
+
+
+def _wait_for_half_a_checkpoint(trainings: Path, child: "subprocess.Popen[bytes]") -> Path:
+    """Return the second checkpoint's folder while it is being written."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert child.poll() is None, "the training ended by itself"
+        for folder in trainings.glob("*/checkpoint-10"):
+            if not (folder / COMPLETE).exists():
+                return folder
+        time.sleep(0.001)
+    raise AssertionError("no checkpoint within two minutes")
+
+
+def _digest(workspace: Path, identifier: str) -> str:
+    return hashlib.sha256((workspace / "classifiers" / identifier / "model.safetensors").read_bytes()).hexdigest()
