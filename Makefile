@@ -1,6 +1,6 @@
 # make demo    everything from nothing: install, tweets, fine-tuning, index, the table with its verdict
 # make test    lint, types and all tests
-# make setup   the installation alone;  make chat  the agent
+# make setup   the installation alone;  make chat  the agent;  make bench  speed against peers
 # GEMMA=no     leaves out the second LLM, which comes under Gemma's terms
 
 PYTHON ?= python3
@@ -22,7 +22,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: demo test setup chat lint lock clean
+.PHONY: demo test setup chat bench lint lock clean
 
 demo: setup
 	$(BAKEOFF) index add
@@ -30,6 +30,11 @@ demo: setup
 
 chat: setup
 	$(BAKEOFF) chat
+
+bench: $(VENV)/.installed-dev
+	$(VENV)/bin/python -m benchmarks.training
+	$(VENV)/bin/python -m benchmarks.prediction
+	$(VENV)/bin/python -m benchmarks.memory
 
 setup: $(VENV)/.installed-$(GEMMA)
 

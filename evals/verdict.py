@@ -29,7 +29,7 @@ def decide(results: Sequence[dict[str, Any]], comparisons: Sequence[Comparison],
         reference: key of the arm that stands for its side, normally "finetuned".
     """
     answered = {row["key"]: row for row in results if row["accuracy"] is not None}
-    rivals = _other_side(answered, reference)
+    rivals = _rivals(answered, reference)
     rival = max(rivals, key=_right_of_all)["key"] if rivals else None
     duel = next((c for c in comparisons if (c.a, c.b) == (reference, rival)), None)
     if duel is None:
@@ -50,11 +50,18 @@ def unfinished(waiting: int) -> Verdict:
     return Verdict(None, statement, [], [])
 
 
-def _other_side(answered: dict[str, dict[str, Any]], reference: str | None) -> list[dict[str, Any]]:
-    """Return the arms that retrieve, if the reference is tuned, and the other way round."""
-    approach = answered[reference]["approach"] if reference in answered else ""
-    opposite = RETRIEVED if approach in TUNED else TUNED if approach in RETRIEVED else ()
-    return [row for row in answered.values() if row["approach"] in opposite]
+def _rivals(answered: dict[str, dict[str, Any]], reference: str | None) -> list[dict[str, Any]]:
+    """Return the arms that retrieve, if the reference is tuned, and the other way round; else those of its own side."""
+    if reference not in answered:
+        return []
+    own = _side(answered[reference])
+    others = [row for row in answered.values() if row["key"] != reference and own and _side(row)]
+    return [row for row in others if _side(row) != own] or others
+
+
+def _side(row: dict[str, Any]) -> str:
+    approach = row["approach"]
+    return "Fine-tune" if approach in TUNED else "Retrieve" if approach in RETRIEVED else ""
 
 
 def _statement(duel: Comparison, winner: str | None, answered: dict[str, dict[str, Any]]) -> str:
@@ -63,9 +70,12 @@ def _statement(duel: Comparison, winner: str | None, answered: dict[str, dict[st
     interval = f"95 % interval {low * 100:+.1f} to {high * 100:+.1f}, {sure}"
     if winner is None:
         return f"Undecided: {duel.a} and {duel.b} differ by {points:.1f} points ({interval})."
-    side = "Fine-tune" if answered[winner]["approach"] in TUNED else "Retrieve"
     loser = duel.b if winner == duel.a else duel.a
-    return f"{side}: {winner} is {points:.1f} points more accurate than {loser} ({interval})."
+    side = _side(answered[winner])
+    advice = (
+        f"{side}: " if side != _side(answered[loser]) else ""
+    )
+    return f"{advice}{winner} is {points:.1f} points more accurate than {loser} ({interval})."
 
 
 def _right_of_all(row: dict[str, Any]) -> float:

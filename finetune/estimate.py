@@ -1,6 +1,7 @@
 """What a run will take, from a few real steps: time, memory and money."""
 
 import copy
+import statistics
 import tempfile
 import time
 from dataclasses import asdict, dataclass, replace
@@ -66,10 +67,10 @@ def estimate_training(training: Training, train: Dataset, validation: Dataset) -
             callbacks=(stamps,),
             quiet=True,
         )
-        short = replace(schedule, total_steps=PROBE_STEPS, eval_steps=PROBE_STEPS, save_steps=PROBE_STEPS)
+        short = replace(schedule, total_steps=PROBE_STEPS, eval_steps=PROBE_STEPS // 2, save_steps=PROBE_STEPS)
         build_trainer(probe, even_sample(rows, texts), few, short).train()
-    a_step = (stamps.steps[-1] - stamps.steps[0]) / (len(stamps.steps) - 1)  # the first one warms up
-    validating = stamps.validation * len(watched) / len(few) * schedule.validations
+    a_step = statistics.mean(stamps.steps[1:])  # the first one warms up
+    validating = min(stamps.validations) * len(watched) / len(few) * schedule.validations
     seconds = a_step * schedule.total_steps + validating + stamps.checkpoint * schedule.checkpoints
     price = settings().usd_per_hour
     return Estimate(
@@ -88,21 +89,30 @@ def spoken(seconds: float) -> str:
 
 
 class _Stamps(TrainerCallback):
-    """Notes when each step ended, how long the validation and the checkpoint took, and the most memory in use."""
+    """Notes how long each step took, how long validations and the checkpoint took, and the most memory in use."""
 
     def __init__(self) -> None:
         self.steps: list[float] = []
-        self.validation = self.checkpoint = self.memory = 0.0
+        self.validations: list[float] = []
+        self.checkpoint = self.memory = self._since = 0.0
+
+    def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._since = time.perf_counter()
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.steps.append(time.perf_counter())
+        self.steps.append(self._lap())
         self.memory = max(self.memory, _memory_in_use())
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.validation = time.perf_counter() - self.steps[-1]
+        self.validations.append(self._lap())
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.checkpoint = time.perf_counter() - self.steps[-1] - self.validation
+        self.checkpoint = self._lap()
+
+    def _lap(self) -> float:
+        """Return the seconds since the last call."""
+        before, self._since = self._since, time.perf_counter()
+        return self._since - before
 
 
 def _memory_in_use() -> float:

@@ -53,7 +53,10 @@ class TrainingFolder:
         kept = [json.dumps(point) for point in self.curve() if point["step"] <= self.step]
         write_text(self.path / CURVE, "".join(f"{line}\n" for line in kept))
         now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        write_json(self.path / STATE, {**document, "status": "running", "pid": os.getpid(), "host": platform.node(), "started": now})
+        write_json(
+            self.path / STATE,
+            {**document, "status": "running", "pid": os.getpid(), "host": platform.node(), "started": now},
+        )
 
     def end(self, status: Status) -> None:
         """Note how the run ended; a finished one needs its checkpoints no more, nor does one cut off need halves."""

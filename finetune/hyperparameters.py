@@ -31,7 +31,9 @@ class Hyperparameters(BaseModel):
     warmup_ratio: Annotated[float, Field(ge=0, lt=1, description="The same as a share of all steps.")] = 0.1
     gradient_accumulation_steps: Annotated[int, Field(ge=1, description="Batches per optimizer step.")] = 1
     lr_scheduler_type: Annotated[Scheduler, Field(description="How the learning rate falls.")] = "linear"
-    label_smoothing: Annotated[float, Field(ge=0, lt=1, description="Share of each target spread over all labels.")] = 0.0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1, description="Share of each target spread over all labels.")] = (
+        0.0
+    )
     max_grad_norm: Annotated[float, Field(gt=0, description="Gradients are clipped to this length.")] = 1.0
     class_weights: Annotated[ClassWeights, Field(description="balanced: rare labels count more.")] = "none"
     max_length: Annotated[int, Field(ge=8, le=8192, description="Longest text in tokens; the rest is cut.")] = 128

@@ -24,12 +24,14 @@ class Runtime:
     """A tokenizer and the model behind it.
 
     Attributes:
+        padding: the token that fills a batch up.
         forward: input_ids and attention_mask, each (batch, tokens), to outputs, (batch, width).
         width: how many outputs a text has; of a classifier, its labels.
         kind: what computes: "torch", "onnx float32" or "onnx int8".
     """
 
     tokenizer: "Tokenizer"
+    padding: int
     forward: Forward
     width: int
     kind: str
@@ -37,13 +39,20 @@ class Runtime:
     def outputs(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return what the model says of each text, shape (len(texts), width); of a classifier, its logits."""
         result = np.zeros((len(texts), self.width), dtype=np.float32)
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))  # like lengths together: little padding
-        for first in range(0, len(order), BATCH):
-            batch = order[first : first + BATCH]
-            rows = self.tokenizer.encode_batch_fast([texts[index] for index in batch])
-            ids, mask = np.array([row.ids for row in rows]), np.array([row.attention_mask for row in rows])
-            result[batch] = self.forward(ids, mask)
+        for first in range(0, len(texts), WINDOW):
+            rows = [row.ids for row in self.tokenizer.encode_batch_fast(list(texts[first : first + WINDOW]))]
+            order = sorted(range(len(rows)), key=lambda index: len(rows[index]))  # like lengths together: no padding
+            for start in range(0, len(order), BATCH):
+                batch = order[start : start + BATCH]
+                result[[first + index for index in batch]] = self.forward(*self._padded([rows[i] for i in batch]))
         return result
+
+    def _padded(self, rows: Sequence[Sequence[int]]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return rows of tokens as input_ids and attention_mask, each (len(rows), longest)."""
+        longest = max(map(len, rows))
+        ids = np.array([[*row, *[self.padding] * (longest - len(row))] for row in rows], dtype=np.int64)
+        lengths = np.array([[len(row)] for row in rows])
+        return ids, (np.arange(longest) < lengths).astype(np.int64)
 
     def predict_proba(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the probability of each label for each text, shape (len(texts), width)."""
@@ -75,8 +84,8 @@ def torch_runtime(call: "Callable[..., torch.Tensor]", model: Any, tokenizer: An
             return np.asarray(outputs.float().cpu().numpy())
 
     model.eval()
-    fast = _fast(tokenizer.backend_tokenizer.to_str(), max_length, tokenizer.pad_token)
-    return Runtime(fast, forward, forward(*_one_token()).shape[1], "torch")
+    fast = _fast(tokenizer.backend_tokenizer.to_str(), max_length)
+    return Runtime(fast, int(tokenizer.pad_token_id), forward, forward(*_one_token()).shape[1], "torch")
 
 
 def onnx_runtime(model: Path, tokenizer: Path, max_length: int, kind: str) -> Runtime:
@@ -91,16 +100,18 @@ def onnx_runtime(model: Path, tokenizer: Path, max_length: int, kind: str) -> Ru
         return np.asarray(session.run(None, {"input_ids": ids, "attention_mask": mask})[0])
 
     pad_token = json.loads((tokenizer.parent / "tokenizer_config.json").read_text(encoding="utf-8"))["pad_token"]
-    fast = _fast(tokenizer.read_text(encoding="utf-8"), max_length, pad_token)
-    return Runtime(fast, forward, forward(*_one_token()).shape[1], f"onnx {kind}")
+    fast = _fast(tokenizer.read_text(encoding="utf-8"), max_length)
+    return Runtime(
+        fast, int(fast.token_to_id(pad_token) or 0), forward, forward(*_one_token()).shape[1], f"onnx {kind}"
+    )
 
 
-def _fast(definition: str, max_length: int, pad_token: str) -> "Tokenizer":
+def _fast(definition: str, max_length: int) -> "Tokenizer":
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_str(definition)
     tokenizer.enable_truncation(max_length)
-    tokenizer.enable_padding(pad_id=tokenizer.token_to_id(pad_token), pad_token=pad_token)
+    tokenizer.no_padding()
     return tokenizer
 
 

@@ -35,19 +35,26 @@ def export_classifier(folder: Path, validation: Dataset) -> dict[str, Any]:
     classifier = Classifier.load(folder, exported=False)
     expected = classifier.predict_proba(validation.texts)
     with new_folder(folder / FOLDER) as draft:
-        _export(classifier, draft / FILES["float32"])
-        _quantize(draft / FILES["float32"], draft / FILES["int8"])
-        measured = {"torch": {"accuracy": _accuracy(expected, classifier.labels, validation)}}
-        for kind, name in FILES.items():
+
+        def measure(kind: str) -> dict[str, float]:
             runtime = _runtime(draft, folder, classifier.max_length, kind)
             probabilities = runtime.predict_proba(validation.texts)
-            measured[kind] = {
+            return {
                 "accuracy": _accuracy(probabilities, classifier.labels, validation),
                 "difference": round(float(np.abs(probabilities - expected).max()), 6),
                 "ms_per_text": _milliseconds(runtime, validation.texts[:TIMED]),
-                "megabytes": round((draft / name).stat().st_size / 1e6, 1),
+                "megabytes": round((draft / FILES[kind]).stat().st_size / 1e6, 1),
             }
-        used, why = _choice(measured)
+
+        _export(classifier, draft / FILES["float32"])
+        measured = {"torch": {"accuracy": _accuracy(expected, classifier.labels, validation)}}
+        measured["float32"] = measure("float32")
+        for careful in (False, True):
+            _quantize(draft / FILES["float32"], draft / FILES["int8"], careful)
+            measured["int8"] = measure("int8")
+            used, why = _choice(measured)
+            if used != "float32":
+                break
         document = {"used": used, "why": why, "validation_texts": len(validation), **measured}
         write_json(draft / MEASURED, document)
     return document
@@ -96,9 +103,11 @@ def _export(classifier: Classifier, path: Path) -> None:
     batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens")
     ids, mask = torch.ones((2, 8), dtype=torch.int64), torch.ones((2, 8), dtype=torch.int64)
     mask[1, 4:] = 0  # with no padding in the example, the exporter would leave the mask out
+    model: Any = classifier.model
+    getattr(model, "encoder", model).set_attn_implementation("eager")  # a leaner graph, which runs faster
     with warnings.catch_warnings(action="ignore"):
         torch.onnx.export(
-            Logits(classifier.model).eval().cpu(),
+            Logits(model).eval().cpu(),
             (ids, mask),
             path,
             input_names=["input_ids", "attention_mask"],
@@ -110,13 +119,22 @@ def _export(classifier: Classifier, path: Path) -> None:
         )
 
 
-def _quantize(source: Path, target: Path) -> None:
-    """Write the graph with weights in int8 and activations quantized as they come (ONNX Runtime, dynamic)."""
+def _quantize(source: Path, target: Path, careful: bool) -> None:
+    """Write the graph with weights in int8, by channel, and activations quantized as they come (ONNX Runtime).
+
+    If `careful`, the layers that end a feed-forward block stay in float32: their inputs have outliers, which eight
+    bits cannot hold (Bondarenko et al. 2021, arXiv 2109.12948). It is slower; on the tweets it halves the error.
+    """
+    import onnx
     from onnxruntime.quantization import QuantType, quant_pre_process, quantize_dynamic
 
     prepared = target.with_suffix(".prepared")
     quant_pre_process(source, prepared, skip_symbolic_shape=True)
-    quantize_dynamic(prepared, target, weight_type=QuantType.QInt8)
+    graph = onnx.load(prepared).graph
+    shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
+    multiplied = [(node, shapes.get(node.input[1])) for node in graph.node if node.op_type == "MatMul"]
+    narrowing = [node.name for node, shape in multiplied if careful and shape and shape[0] > shape[1]]
+    quantize_dynamic(prepared, target, weight_type=QuantType.QInt8, per_channel=True, nodes_to_exclude=narrowing)
     prepared.unlink()
 
 

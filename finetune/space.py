@@ -8,7 +8,7 @@ from finetune.hyperparameters import Hyperparameters
 from lab.errors import BakeoffError
 
 if TYPE_CHECKING:
-    from optuna import Trial
+    from optuna.trial import BaseTrial
 
 DEFAULT = (
     "learning_rate=2e-5..1e-3",
@@ -57,7 +57,7 @@ class Choice:
             raise BakeoffError(f"a range of {knob} that rises", f"'{values}'", HOW)
         return chosen
 
-    def suggest(self, trial: "Trial") -> Any:
+    def suggest(self, trial: "BaseTrial") -> Any:
         """Let Optuna choose."""
         if self.low is None or self.high is None:
             return trial.suggest_categorical(self.knob, self.options)
@@ -95,7 +95,7 @@ class Space:
             raise BakeoffError("a knob either searched or fixed", f"{twice[0]} both", "leave one of the two out")
         return cls(tuple(choice for choice in choices if choice.knob not in fixed), dict(fixed))
 
-    def suggest(self, trial: "Trial", **also: Any) -> Hyperparameters:
+    def suggest(self, trial: "BaseTrial", **also: Any) -> Hyperparameters:
         """Return hyper-parameters for a trial."""
         chosen = {choice.knob: choice.suggest(trial) for choice in self.choices}
         return Hyperparameters.checked(**{**self.fixed, **also, **chosen})

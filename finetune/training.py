@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from accelerate.utils import extract_model_from_parallel
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from finetune.batches import LengthGrouped, Row, by_length, encode
@@ -74,6 +75,7 @@ def train_model(training: Training, train: Dataset, validation: Dataset) -> dict
         start = time.perf_counter()
         trainer.train(resume_from_checkpoint=str(training.folder.checkpoint) if resumed_at else None)
         seconds = time.perf_counter() - start
+    extract_model_from_parallel(training.model, keep_fp32_wrapper=False)  # or it would predict in bfloat16, too
     state = trainer.state
     curve = [point for entry in state.log_history if (point := curve_point(entry))]
     return {

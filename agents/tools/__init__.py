@@ -1,4 +1,4 @@
-"""The agent's four tools, and the catalogue that says which of them can be offered."""
+"""The agent's five tools, and the catalogue that says which of them can be offered."""
 
 import lazy_loader
 

@@ -6,7 +6,7 @@ from collections import deque
 from functools import cache
 from pathlib import Path
 
-from finetune.watch import Alert, Watch
+from finetune import Alert, Watch
 from lab.workspace import Workspace
 from rag import Evidence
 

@@ -7,6 +7,7 @@ from typing import Any, TypedDict
 from langchain_core.tools import BaseTool, StructuredTool
 from pydantic import BaseModel, Field
 
+from agents.tools.alerts import alerts
 from agents.tools.classifier import classify
 from agents.tools.knowledge import search_knowledge
 from agents.tools.web import search_web
@@ -64,6 +65,12 @@ def offered_tools() -> Catalogue:
             "Label a given text (for instance the sentiment of a tweet) with the fine-tuned classifier.",
             Text,
             lambda text: (classify(text), ""),
+        ),
+        "alerts": _tool(
+            "alerts",
+            "Tell what the watch noticed: loss spikes, diverging trainings, drift of production predictions.",
+            Query,
+            lambda query: (alerts(query), ""),
         ),
     }
     if settings().tavily_api_key is None:

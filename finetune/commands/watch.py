@@ -13,7 +13,7 @@ from lab.console import Console
 from lab.errors import BakeoffError
 
 if TYPE_CHECKING:
-    from finetune.watch import Alert, Watch
+    from finetune import Alert, Watch
 
 TOLD = 5  # alerts of one look that the LLM tells; each takes it seconds
 
@@ -42,7 +42,7 @@ def watch(
     for drift. With --once also the runs that have ended. Ctrl-C ends it. With --json, one JSON object per line; with
     --once, one document.
     """
-    from finetune.watch import Watch
+    from finetune import Watch
 
     if once and predictions and not predictions.exists():
         fix = "check the path; your service appends a line there for each prediction"
@@ -112,7 +112,7 @@ class _Teller:
     def _words(self, alert: "Alert") -> str:
         if self._silent:
             return alert.words
-        from finetune.watch import tell
+        from finetune.telling import tell
         from lab.llm import resolve_llm
 
         try:

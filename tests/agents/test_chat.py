@@ -99,7 +99,7 @@ def test_native_tool_calling_takes_the_same_road(scripted: Callable[[ScriptedSer
     assert turn.evidence[0].source.endswith("Marie_Curie")
     assert turn.answer == "She was a physicist [1]."
     offered = {tool["function"]["name"] for tool in server.requests[0].json["tools"]}
-    assert offered == {"wikipedia", "knowledge", "classify"}
+    assert offered == {"wikipedia", "knowledge", "classify", "alerts"}
     result = server.requests[1].json["messages"][-1]
     assert result["role"] == "tool"
     assert result["content"].startswith("[1] https://en.wikipedia.org/wiki/Marie_Curie: ")

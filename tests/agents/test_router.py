@@ -8,7 +8,7 @@ from agents.state import NOT_YET, State
 from agents.tools.classifier import quoted
 from agents.tools.wikipedia import topic
 
-TOOLS = ("wikipedia", "web", "knowledge", "classify")
+TOOLS = ("wikipedia", "web", "knowledge", "classify", "alerts")
 UNSEEN = [
     ("Who was Marie Curie?", "wikipedia"),
     ("Who discovered penicillin?", "wikipedia"),
@@ -22,6 +22,12 @@ UNSEEN = [
     ("Is this tweet positive or negative: 'LMAO, AMAZING!'", "classify"),
     ("What's the sentiment of 'my flight got cancelled again'?", "classify"),
     ("Classify: the battery died after two days", "classify"),
+    ("Did any loss spike during last night's fine-tuning?", "alerts"),
+    ("Are the predictions of my classifier drifting?", "alerts"),
+    ("Has one of the runs diverged?", "alerts"),
+    ("What does the handbook say about drift?", "knowledge"),
+    ("Is 'the loss spiked, I am furious' a happy tweet?", "classify"),
+    ("What causes continental drift?", "wikipedia"),
     ("hey there", "none"),
     ("thanks a lot!", "none"),
     ("what is 5 times 8", "none"),

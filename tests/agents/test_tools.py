@@ -160,5 +160,5 @@ def test_the_classifier_tool_tells_its_probabilities(with_classifier: Path) -> N
 
 def test_tools_list_shows_each_schema(bakeoff: Callable[..., Outcome]) -> None:
     listed = {tool["name"]: tool["schema"] for tool in bakeoff("tools", "list", "--json").json}
-    assert set(listed) == {"wikipedia", "knowledge", "classify"}
+    assert set(listed) == {"wikipedia", "knowledge", "classify", "alerts"}
     assert "text" in json.dumps(listed["classify"])

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -77,7 +76,10 @@ def test_a_run_cut_off_ends_with_the_weights_of_one_that_was_not(
     assert _weights(data, tmp_path / "cut", cuts, **knobs) == _weights(data, tmp_path / "whole", (), **knobs)
 
 
-def test_kill_9_in_mid_checkpoint_then_resume(my_csv: Path, bakeoff: Callable[..., Outcome], workspace: Path) -> None:
+def test_kill_9_in_mid_checkpoint_then_resume(
+    my_csv: Path, bakeoff: Callable[..., Outcome], with_classifier: Path
+) -> None:
+    workspace = with_classifier
     child = subprocess.Popen(
         [sys.executable, "-m", "cli", *COMMAND],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
@@ -99,8 +101,7 @@ def test_kill_9_in_mid_checkpoint_then_resume(my_csv: Path, bakeoff: Callable[..
     assert not list(folder.path.glob("checkpoint-*")), "a finished run needs none"
     resumed = _digest(workspace, told.json["classifier"])
 
-    shutil.rmtree(workspace)
-    whole = bakeoff(*COMMAND, "--json")
+    whole = bakeoff(*COMMAND, "--fresh", "--json")
     assert whole.json["resumed_at"] == 0
     assert whole.json["classifier"] == told.json["classifier"]
     assert _digest(workspace, told.json["classifier"]) == resumed

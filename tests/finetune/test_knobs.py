@@ -1,0 +1,214 @@
+"""Turning a knob changes training the way the handbook says: each by its effect, on real, short runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from transformers import TrainerCallback
+
+from finetune.classifier import Classifier
+from finetune.folder import TrainingFolder
+from finetune.hyperparameters import Hyperparameters
+from finetune.methods import model_runtime, prepare
+from finetune.runtime import Runtime
+from finetune.schedule import Schedule
+from finetune.training import train_model
+from lab.datasets import Dataset, Split
+from lab.errors import BakeoffError
+
+QUERY = "bert.encoder.layer.3.attention.self.query.weight"
+WORDS = "bert.embeddings.word_embeddings.weight"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A short run: the weights before and after, what it told, and what predicts with it."""
+
+    before: dict[str, torch.Tensor]
+    after: dict[str, torch.Tensor]
+    card: dict[str, Any]
+    runtime: Runtime
+    saves: int
+
+    def moved(self, name: str = QUERY) -> float:
+        """Return how far a weight matrix has moved."""
+        return float((self.after[name] - self.before[name]).norm())
+
+    @property
+    def rates(self) -> list[float]:
+        """Return the learning rate at each logged step."""
+        return [point["learning_rate"] for point in self.card["curve"] if "learning_rate" in point]
+
+
+class _Saves(TrainerCallback):
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.count += 1
+
+
+@pytest.fixture
+def train(small: Split, tmp_path: Path) -> Callable[..., Outcome]:
+    """Train on 64 tweets: four steps an epoch, logged one by one."""
+
+    def run(data: Dataset | None = None, keep: bool = False, **knobs: Any) -> Outcome:
+        data = data or small.train.subset(range(64))
+        saves = _Saves()
+        chosen = Hyperparameters(**{"num_train_epochs": 2.0, "warmup_ratio": 0.0, **knobs}).resolved()
+        folder = TrainingFolder(tmp_path / "run")
+        folder.forget()
+        folder.begin({})
+        training = prepare("embedded:minilm", chosen, data.labels, folder)
+        training = replace(training, callbacks=(saves,), quiet=True, keep=keep)
+        before = {name: weight.detach().clone() for name, weight in training.model.state_dict().items()}
+        card = train_model(training, data, small.validation.subset(range(32)))
+        runtime = model_runtime(training.model, training.tokenizer, chosen.max_length)
+        return Outcome(before, dict(training.model.state_dict()), card, runtime, saves.count)
+
+    return run
+
+
+Train = Callable[..., Outcome]
+
+
+def test_learning_rate_is_the_size_of_the_steps(train: Train) -> None:
+    assert 5 * train(learning_rate=1e-5).moved() < train(learning_rate=1e-3).moved()
+
+
+def test_batch_size_and_accumulation_make_the_steps_of_an_epoch(train: Train) -> None:
+    assert train(batch_size=16).card["steps"] == 8
+    assert train(batch_size=32).card["steps"] == 4
+    assert train(batch_size=16, gradient_accumulation_steps=2).card["steps"] == 4
+
+
+def test_accumulated_gradients_are_those_of_the_larger_batch(train: Train) -> None:
+    # Dropout differs between one batch of 32 and two of 16, so the movements agree, but not to the last bit.
+    large, accumulated = train(batch_size=32), train(batch_size=16, gradient_accumulation_steps=2)
+    assert accumulated.moved() == pytest.approx(large.moved(), rel=0.2)
+
+
+@pytest.mark.parametrize(("epochs", "steps"), [(0.25, 1), (0.5, 2), (1, 4), (3.25, 13)])
+def test_epochs_may_be_a_fraction(train: Train, epochs: float, steps: int) -> None:
+    outcome = train(num_train_epochs=epochs)
+    assert outcome.card["steps"] == steps
+    assert outcome.card["epochs"] == epochs
+
+
+def test_a_quarter_of_an_epoch_is_a_quarter_of_the_steps() -> None:
+    knobs = Hyperparameters(num_train_epochs=0.25, batch_size=8)
+    assert Schedule.of(2939, knobs).total_steps == 92
+    assert Schedule.of(2939, knobs).steps_per_epoch == 368
+
+
+def test_weight_decay_keeps_weights_small(train: Train) -> None:
+    free, held = (train(learning_rate=1e-3, weight_decay=decay).after[QUERY].norm() for decay in (0.0, 1.0))
+    assert held < 0.999 * free
+
+
+def test_warmup_climbs_and_the_ratio_is_a_share_of_the_steps(train: Train) -> None:
+    assert train(warmup_steps=4).rates[:5] == pytest.approx([0, 2.5e-5, 5e-5, 7.5e-5, 1e-4])
+    assert train(warmup_ratio=0.5).rates == train(warmup_steps=4).rates
+    assert train().rates[0] == pytest.approx(1e-4)
+
+
+def test_the_scheduler_bends_the_learning_rate(train: Train) -> None:
+    linear, cosine, constant = (train(lr_scheduler_type=kind).rates for kind in ("linear", "cosine", "constant"))
+    assert constant == [1e-4] * 8
+    assert np.diff(linear) == pytest.approx([-1.25e-5] * 7, rel=1e-3)
+    assert cosine[2] > linear[2]
+    assert cosine[6] < linear[6]
+
+
+def test_label_smoothing_makes_the_model_less_certain(train: Train, small: Split) -> None:
+    texts = small.train.texts[:64]
+    sure, unsure = (
+        train(num_train_epochs=8, learning_rate=5e-4, label_smoothing=share).runtime.predict_proba(texts).max(axis=1)
+        for share in (0.0, 0.5)
+    )
+    assert unsure.mean() < sure.mean() - 0.1
+
+
+def test_max_grad_norm_shortens_gradients(train: Train) -> None:
+    # AdamW divides by the gradient's usual size, so only a clip far below its epsilon is felt.
+    assert train(max_grad_norm=1e-9).moved() < 0.5 * train(max_grad_norm=1.0).moved()
+
+
+def test_class_weights_give_a_rare_label_more_say(train: Train, small: Split) -> None:
+    rare = [i for i, label in enumerate(small.train.targets) if label == "negative"][:8]
+    common = [i for i, label in enumerate(small.train.targets) if label == "positive"][:56]
+    data = small.train.subset(sorted(rare + common))
+    plain, balanced = (
+        train(data, class_weights=kind, learning_rate=3e-4).runtime.predict_proba(data.texts)[:, 0].mean()
+        for kind in ("none", "balanced")
+    )
+    assert balanced > plain + 0.05
+
+
+def test_max_length_cuts_what_is_behind(train: Train) -> None:
+    pair = ["one two three four five six seven eight I love it", "one two three four five six seven eight I hate it"]
+    short, long = (train(max_length=length).runtime.predict_proba(pair) for length in (8, 128))
+    assert np.allclose(short[0], short[1])
+    assert not np.allclose(long[0], long[1])
+
+
+def test_frozen_word_vectors_stay_as_they_are(train: Train) -> None:
+    assert train(freeze_embeddings=True).moved(WORDS) == 0
+    assert train(freeze_embeddings=False).moved(WORDS) > 0
+
+
+@pytest.mark.parametrize("rank", [2, 8])
+def test_lora_moves_a_matrix_by_its_rank_only(small: Split, rank: int) -> None:
+    knobs = Hyperparameters(method="lora", lora_rank=rank, learning_rate=1e-2, num_train_epochs=2)
+    part = small.train.subset(range(64))
+    plain = prepare("embedded:minilm", Hyperparameters().resolved(), part.labels, TrainingFolder(Path())).model
+    tuned = Classifier(hyperparameters=knobs).fit(part, small.validation).model
+    difference = (tuned.state_dict()[QUERY] - plain.state_dict()[QUERY]).numpy()
+    values = np.linalg.svd(difference, compute_uv=False)
+    assert values[rank - 1] > 1e-4
+    assert values[rank] < 1e-4 * values[0]
+
+
+def test_the_probe_learns_and_leaves_the_encoder_alone(small: Split, tmp_path: Path) -> None:
+    probe = Classifier(hyperparameters=Hyperparameters(method="probe")).fit(small.train, small.validation)
+    majority = max(small.test.counts.values()) / len(small.test)
+    assert probe.score(small.test)["accuracy"] > majority
+    assert probe.card["strength"] in (0.1, 1.0, 10.0)
+    probe.save(tmp_path / "probe")
+    again = Classifier.load(tmp_path / "probe").predict_proba(small.test.texts[:5])
+    assert np.allclose(again, probe.predict_proba(small.test.texts[:5]), atol=1e-6)
+
+
+def test_eval_steps_and_save_steps_say_how_often(train: Train) -> None:
+    outcome = train(eval_steps=2, save_steps=4, keep=True)
+    assert [point["step"] for point in outcome.card["curve"] if "eval_loss" in point] == [2, 4, 6, 8]
+    assert outcome.saves == 2
+    with pytest.raises(BakeoffError, match=r"save_steps as a multiple of eval_steps \(2\).*use --save-steps 4"):
+        train(eval_steps=2, save_steps=3)
+
+
+def test_early_stopping_ends_a_run_without_gain(train: Train) -> None:
+    still = {"learning_rate": 1e-9, "num_train_epochs": 5, "eval_steps": 1, "keep": True}
+    assert train(early_stopping_patience=2, **still).card["steps"] == 3
+    assert train(early_stopping_patience=0, **still).card["steps"] == 20
+
+
+@pytest.mark.parametrize(("metric", "key", "best"), [("accuracy", "eval_accuracy", max), ("loss", "eval_loss", min)])
+def test_the_best_checkpoint_is_kept(train: Train, metric: str, key: str, best: Callable[..., Any]) -> None:
+    outcome = train(metric_for_best_model=metric, eval_steps=1, learning_rate=1e-3, num_train_epochs=3, keep=True)
+    scores = {point["step"]: point[key] for point in outcome.card["curve"] if key in point}
+    assert scores[outcome.card["best_step"]] == best(scores.values())
+
+
+def test_precision_and_device_are_chosen_and_said(train: Train) -> None:
+    exact, rounded = train(precision="float32"), train(precision="bfloat16")
+    assert (exact.card["precision"], rounded.card["precision"]) == ("float32", "bfloat16")
+    assert not torch.equal(exact.after[QUERY], rounded.after[QUERY])
+    assert train(device="cpu").card["device"] == "cpu"
+    absent = "cuda" if torch.backends.mps.is_available() else "mps"
+    with pytest.raises(BakeoffError, match=r"a device among .*cpu"):
+        train(device=absent)
