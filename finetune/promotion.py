@@ -9,6 +9,7 @@ import numpy as np
 from finetune.classifier import Classifier
 from finetune.registry import champion_history, champion_id, find_classifier, set_champion
 from finetune.serving import FOLDER, MEASURED, export_classifier
+from lab.console import Console
 from lab.datasets import Origin, Split, load_split
 from lab.errors import BakeoffError, GateFailed
 from lab.statistics import Comparison, compare
@@ -100,10 +101,16 @@ def _measured(challenger: str, incumbent: str) -> Comparison | None:
 
 
 def _exported(folder: Path) -> None:
-    """Export a classifier that is to serve, once; without its data again, nothing can be measured, nor exported."""
+    """Export a classifier that is to serve, once; without its data an export cannot be measured, so there is none."""
+    if (folder / FOLDER / MEASURED).exists():
+        return
     classifier = Classifier.load(folder, exported=False)
-    if not (folder / FOLDER / MEASURED).exists() and classifier.card["origin"]:
-        export_classifier(folder, _split(folder.name, classifier).validation)
+    try:
+        split = _split(folder.name, classifier)
+    except BakeoffError as error:
+        Console().note(f"{folder.name} will answer from PyTorch, without an export: {error}")
+    else:
+        export_classifier(folder, split.validation)
 
 
 def _split(identifier: str, classifier: Classifier) -> Split:

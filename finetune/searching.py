@@ -14,7 +14,7 @@ from finetune.jobs import Job, run_job
 from finetune.space import Space
 from finetune.sweep import PrunerName, Sweep, Swept, conclude, default_storage, finished, open_study, plain, run_trials
 from lab.console import Bar, Console, progress
-from lab.datasets import Origin
+from lab.datasets import Origin, Split, load_split
 from lab.errors import BakeoffError
 from lab.settings import settings
 from lab.workspace import Workspace, write_text
@@ -71,12 +71,13 @@ def run_sweep(request: SweepRequest, workers: int = 1, train_best: bool = True) 
         BakeoffError: the request cannot be met, or no trial came to its end.
     """
     sweep = request.sweep()
+    split = load_split(sweep.origin)
     done = finished(open_study(sweep))
     if done:
         Console().note(f"the study {sweep.study} has {done} trials already; it goes on")
     with progress(f"sweep {sweep.study}: {sweep.trials} trials", total=sweep.trials) as bar:
         bar.advance(done)
-        _work(sweep, workers, bar)
+        _work(sweep, split, workers, bar)
     swept = conclude(sweep)
     document = swept.document() | {"searched": [choice.knob for choice in sweep.space.choices]}
     document |= {"classifier": None, "suite": None, "compare": None}
@@ -88,27 +89,27 @@ def run_sweep(request: SweepRequest, workers: int = 1, train_best: bool = True) 
     return document
 
 
-def _work(sweep: Sweep, workers: int, bar: Bar) -> None:
+def _work(sweep: Sweep, split: Split, workers: int, bar: Bar) -> None:
     """Work on the study in this process, or in several that share the cores."""
     if workers == 1:
-        run_trials(sweep, told=lambda trial: _tell(trial, bar))
+        run_trials(sweep, split, told=lambda trial: _tell(trial, bar))
         return
     threads = max(1, cpu_count() // workers)  # more threads than cores would wait for each other, spinning
     with parallel_config(backend="loky", inner_max_num_threads=threads):
         outcomes = Parallel(n_jobs=workers, return_as="generator_unordered")(
-            delayed(_run_worker)(sweep, threads) for _ in range(workers)
+            delayed(_run_worker)(sweep, split, threads) for _ in range(workers)
         )
         for count in outcomes:
             bar.advance(count)
 
 
-def _run_worker(sweep: Sweep, threads: int) -> int:
+def _run_worker(sweep: Sweep, split: Split, threads: int) -> int:
     """Work on the study with so many threads; return how many trials came to an end here."""
     import torch
 
     torch.set_num_threads(threads)
     ended: list[FrozenTrial] = []
-    run_trials(sweep, told=ended.append)
+    run_trials(sweep, split, told=ended.append)
     return len(ended)
 
 

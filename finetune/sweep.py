@@ -68,17 +68,18 @@ class Swept:
         return asdict(self) | {"hyperparameters": self.hyperparameters.model_dump()}
 
 
-def run_trials(sweep: Sweep, told: Callable[[FrozenTrial], None] | None = None) -> None:
+def run_trials(sweep: Sweep, split: Split, told: Callable[[FrozenTrial], None] | None = None) -> None:
     """Work on the study until its trials are done or the time is up; any number of processes may do so at once.
 
     Args:
         sweep: what to search.
+        split: the data that `sweep.origin` names.
         told: is called with each trial that ends.
 
     Raises:
         BakeoffError: the storage cannot be reached, or holds a study of other data or another space.
     """
-    study, split = open_study(sweep), load_split(sweep.origin)
+    study = open_study(sweep)
 
     def after(study: optuna.Study, trial: FrozenTrial) -> None:
         if told:

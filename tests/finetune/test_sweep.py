@@ -64,7 +64,7 @@ def test_a_sweep_stops_goes_on_and_ends_with_the_best_setting(
 
     listed = bakeoff("classifier", "list", "--json").json
     trained = next(row for row in listed if row["classifier"] == document["classifier"])
-    assert trained["card"]["validation"]["accuracy"] == pytest.approx(document["validation_accuracy"], abs=1e-6)
+    assert trained["card"]["validation"]["accuracy"] == pytest.approx(document["validation_accuracy"], abs=1e-5)  # the curve has five digits
     suite = yaml.safe_load(Path(document["suite"]).read_text())
     assert [arm.get("name", arm["approach"]) for arm in suite["arms"]] == ["swept", "defaults", "course", "majority"]
 
