@@ -72,9 +72,7 @@ def _statement(duel: Comparison, winner: str | None, answered: dict[str, dict[st
         return f"Undecided: {duel.a} and {duel.b} differ by {points:.1f} points ({interval})."
     loser = duel.b if winner == duel.a else duel.a
     side = _side(answered[winner])
-    advice = (
-        f"{side}: " if side != _side(answered[loser]) else ""
-    )
+    advice = f"{side}: " if side != _side(answered[loser]) else ""
     return f"{advice}{winner} is {points:.1f} points more accurate than {loser} ({interval})."
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from finetune.diagnosis import diagnose
+from finetune.diagnosis import LossRange, diagnose
 from finetune.folder import TrainingFolder, mark_complete
 from lab.chart import LiveChart
 from lab.errors import BakeoffError
@@ -41,6 +41,21 @@ class Keeper(TrainerCallback):
         """Note that the checkpoint is whole."""
         mark_complete(Path(str(args.output_dir)) / f"checkpoint-{state.global_step}")
 
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **_: Any,
+    ) -> None:
+        """Ask for a checkpoint of the best so far, whatever save_steps says: only what was saved can be kept."""
+        score = (metrics or {}).get(str(args.metric_for_best_model))
+        if score is not None and (
+            state.best_metric is None or (score - state.best_metric) * (1 if args.greater_is_better else -1) > 0
+        ):
+            control.should_save = True
+
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Ask for a last validation."""
         if state.global_step >= state.max_steps:  # the Trainer saves the last step, but does not validate it
@@ -50,8 +65,8 @@ class Keeper(TrainerCallback):
 class Teller(TrainerCallback):
     """Moves the bar and the chart, and names what goes wrong once, while it goes wrong."""
 
-    def __init__(self, view: LiveChart, baseline_loss: float) -> None:
-        self._view, self._baseline_loss = view, baseline_loss
+    def __init__(self, view: LiveChart, losses: LossRange) -> None:
+        self._view, self._losses = view, losses
         self._named: set[str] = set()
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -66,7 +81,7 @@ class Teller(TrainerCallback):
         """Draw the curve, and say what is wrong with it."""
         curve = [point for entry in state.log_history if (point := curve_point(entry))]
         self._view.plot(curve)
-        for finding in diagnose(curve, self._baseline_loss, state.max_steps):
+        for finding in diagnose(curve, self._losses.guessing, state.max_steps, self._losses.least):
             if finding.kind not in self._named:
                 self._named.add(finding.kind)
                 self._view.note(f"{finding.kind}: {finding.words}; {finding.knob}")

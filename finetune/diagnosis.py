@@ -29,7 +29,15 @@ class Finding:
     knob: str
 
 
-def diagnose(curve: Sequence[Point], baseline_loss: float, total_steps: int) -> list[Finding]:
+@dataclass(frozen=True)
+class LossRange:
+    """The cross-entropy, in nats, of always answering the label frequencies, and the least there can be."""
+
+    guessing: float
+    least: float = 0.0
+
+
+def diagnose(curve: Sequence[Point], baseline_loss: float, total_steps: int, least_loss: float = 0.0) -> list[Finding]:
     """Return what is wrong with a learning curve so far, the gravest first.
 
     The rules are those of thumb in Goodfellow, Bengio and Courville (2016), "Deep Learning", chapters 7 and 11, with
@@ -39,6 +47,7 @@ def diagnose(curve: Sequence[Point], baseline_loss: float, total_steps: int) -> 
         curve: points {step, loss} and {step, eval_loss, eval_accuracy}, in order.
         baseline_loss: the cross-entropy, in nats, of always answering the label frequencies.
         total_steps: of the whole run.
+        least_loss: what label smoothing leaves even of a perfect answer.
     """
     losses = [(int(point["step"]), float(point["loss"])) for point in curve if "loss" in point]
     if not losses:
@@ -51,7 +60,7 @@ def diagnose(curve: Sequence[Point], baseline_loss: float, total_steps: int) -> 
         _exploding(steps, values, baseline_loss),
         _noisy(steps, values, baseline_loss),
         _overfitting(curve, steps, values),
-        _underfitting(steps, values, baseline_loss, total_steps),
+        _underfitting(steps, values, LossRange(baseline_loss, least_loss), total_steps),
         _idle(curve),
     )
     return [finding for finding in checks if finding]
@@ -59,7 +68,8 @@ def diagnose(curve: Sequence[Point], baseline_loss: float, total_steps: int) -> 
 
 def _exploding(steps: NDArray[np.int_], losses: NDArray[np.float64], baseline: float) -> Finding | None:
     """Two losses in a row far above what guessing costs."""
-    if len(losses) < 2 or losses[-2:].min() < EXPLODED * baseline:
+    start = max(baseline, min(losses[0], 3 * baseline))  # a new head knows nothing of the label frequencies
+    if len(losses) < 2 or losses[-2:].min() < EXPLODED * start:
         return None
     words = f"the training loss is {losses[-1]:.2f}, where guessing costs {baseline:.2f}"
     return Finding("exploding", int(steps[-2]), words, "lower --learning-rate, or warm up longer with --warmup-ratio")
@@ -94,16 +104,16 @@ def _overfitting(curve: Sequence[Point], steps: NDArray[np.int_], losses: NDArra
 
 
 def _underfitting(
-    steps: NDArray[np.int_], losses: NDArray[np.float64], baseline: float, total_steps: int
+    steps: NDArray[np.int_], losses: NDArray[np.float64], bounds: LossRange, total_steps: int
 ) -> Finding | None:
     """Half of the run is over, and the loss is still that of guessing."""
     if steps[-1] < total_steps / 2:
         return None
     recent = float(np.mean(losses[-max(2, len(losses) // 5) :]))
-    if recent < GUESSING * baseline:
+    if recent < bounds.least + GUESSING * (bounds.guessing - bounds.least):
         return None
-    words = f"the training loss is {recent:.2f} after {steps[-1]} steps, where guessing costs {baseline:.2f}"
-    lost = losses.max() > 1.1 * baseline
+    words = f"the training loss is {recent:.2f} after {steps[-1]} steps, where guessing costs {bounds.guessing:.2f}"
+    lost = losses[1:].max(initial=0) > 1.25 * max(bounds.guessing, losses[0])
     knob = "lower --learning-rate: it broke the weights" if lost else "raise --num-train-epochs or --learning-rate"
     return Finding("underfitting", int(steps[-1]), words, knob)
 

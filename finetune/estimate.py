@@ -101,7 +101,7 @@ class _Stamps(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.steps.append(self._lap())
-        self.memory = max(self.memory, _memory_in_use())
+        self.memory = max(self.memory, _memory_in_use(args.device.type))
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.validations.append(self._lap())
@@ -115,9 +115,9 @@ class _Stamps(TrainerCallback):
         return self._since - before
 
 
-def _memory_in_use() -> float:
-    """Return bytes: of the GPU at its highest where there is one, else of this process."""
-    if torch.cuda.is_available():
+def _memory_in_use(device: str) -> float:
+    """Return bytes: of a CUDA GPU at their highest, else of this process."""
+    if device == "cuda":
         return float(torch.cuda.max_memory_allocated())
     return float(psutil.Process().memory_info().rss)
 

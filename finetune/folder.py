@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import psutil
+
 from lab.workspace import Workspace, read_json, write_json, write_text
 
 STATE, CURVE = "training.json", "curve.jsonl"
@@ -89,8 +91,14 @@ def mark_complete(checkpoint: Path) -> None:
 def interrupted_training() -> TrainingFolder | None:
     """Return the last training that was begun and not finished, or None."""
     folders = [TrainingFolder(path.parent) for path in Workspace.current().trainings.glob(f"*/{STATE}")]
-    waiting = [folder for folder in folders if folder.state["status"] != "finished"]
+    waiting = [folder for folder in folders if folder.state["status"] != "finished" and not _alive(folder.state)]
     return max(waiting, key=lambda folder: folder.state["started"], default=None)
+
+
+def _alive(state: Mapping[str, Any]) -> bool:
+    """Return whether the run's process is still there."""
+    elsewhere = state["host"] != platform.node() or state["pid"] == os.getpid()
+    return state["status"] == "running" and not elsewhere and bool(psutil.pid_exists(state["pid"]))
 
 
 def _step(checkpoint: Path) -> int:

@@ -15,7 +15,7 @@ from finetune.hyperparameters import Hyperparameters, Method
 from finetune.probe import HEAD, Probe, fit_head
 from finetune.runtime import Runtime, torch_runtime
 from finetune.schedule import Schedule
-from finetune.training import Training, guessing_loss, train_model
+from finetune.training import Training, loss_range, train_model
 from lab.console import Console
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
@@ -50,14 +50,16 @@ def fit_model(
     max_length = fitting_length(training.model, training.tokenizer, knobs.max_length)
     forecast = estimate_training(training, train, validation)
     Console().note(f"{forecast.spoken()}; {knobs.device} in {knobs.precision}")
-    state: dict[str, Any] = {
+    state = {
+        "classifier": folder.path.name,
         "base": base,
         "dataset": train.name,
+        "origin": train.origin and asdict(train.origin),
         "hyperparameters": knobs.model_dump(),
         "report_to": list(report_to),
+        "total_steps": Schedule.of(len(train), knobs).total_steps,
+        "baseline_loss": loss_range(train, knobs).guessing,
     }
-    state |= {"classifier": folder.path.name, "origin": train.origin and asdict(train.origin)}
-    state |= {"total_steps": Schedule.of(len(train), knobs).total_steps, "baseline_loss": guessing_loss(train)}
     try:
         with room_on_disk(folder.path):
             folder.begin(folder.state | state)

@@ -37,7 +37,7 @@ def promote(challenger: str, forced_because: str | None = None) -> dict[str, Any
         if incumbent == challenger:
             raise BakeoffError("a challenger", f"{challenger}, the champion itself", "see: bakeoff classifier list")
         if forced_because is not None:
-            measured = _measured(challenger, incumbent) if incumbent else None
+            measured = _measured_if_possible(challenger, incumbent) if incumbent else None
             why = f"forced: {forced_because}"
         else:
             measured = _required(challenger, incumbent) if incumbent else None
@@ -98,6 +98,15 @@ def _measured(challenger: str, incumbent: str) -> Comparison | None:
         right = np.array(classifier.predict(split.test.texts)) == np.array(split.test.targets)
         outcomes[name] = {example.id: bool(hit) for example, hit in zip(split.test.examples, right, strict=True)}
     return next(iter(compare([(challenger, incumbent)], outcomes)))
+
+
+def _measured_if_possible(challenger: str, incumbent: str) -> Comparison | None:
+    """Return the comparison, or None where the data cannot be had any more; a promotion by force goes on without."""
+    try:
+        return _measured(challenger, incumbent)
+    except BakeoffError as error:
+        Console().note(f"not measured: {error}")
+        return None
 
 
 def _exported(folder: Path) -> None:

@@ -20,6 +20,8 @@ DEFAULT = (
     "lr_scheduler_type=linear,cosine",
 )
 LOGARITHMIC = 20  # a range that spans more than so many times its start is searched by orders of magnitude
+# A sweep looks at its trials in its own way, keeps one seed for all, and trains in steps.
+NOT_SEARCHED = ("eval_steps", "save_steps", "early_stopping_patience", "metric_for_best_model", "seed")
 HOW = 'write a range as "learning_rate=1e-5..1e-3", a list as "batch_size=8,16,32"'
 
 
@@ -43,6 +45,8 @@ class Choice:
         knob = knob.replace("-", "_")
         if not equals or not values or knob not in Hyperparameters.model_fields:
             raise BakeoffError(f"a knob among {', '.join(Hyperparameters.model_fields)}", f"'{written}'", HOW)
+        if knob in NOT_SEARCHED:
+            raise BakeoffError("a knob that can be searched", f"{knob}, which a sweep sets itself", "leave it out")
         low, dots, high = values.partition("..")
         ends = (low, high) if dots else tuple(value.strip() for value in values.split(","))
         for end in ends:
@@ -90,6 +94,9 @@ class Space:
         """
         Hyperparameters.checked(**fixed)
         choices = [Choice.parse(line) for line in written or DEFAULT]
+        methods = [fixed.get("method"), *(o for choice in choices if choice.knob == "method" for o in choice.options)]
+        if "probe" in methods:
+            raise BakeoffError("a method that trains in steps", "probe", "search full or lora; train the probe at once")
         twice = [choice.knob for choice in choices if choice.knob in fixed]
         if written and twice:
             raise BakeoffError("a knob either searched or fixed", f"{twice[0]} both", "leave one of the two out")

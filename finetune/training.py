@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from accelerate.utils import extract_model_from_parallel
+from numpy.typing import NDArray
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from finetune.batches import LengthGrouped, Row, by_length, encode
 from finetune.callbacks import Keeper, Teller, curve_point
-from finetune.diagnosis import diagnose
+from finetune.diagnosis import LossRange, diagnose
 from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
 from finetune.schedule import Schedule
@@ -65,12 +66,12 @@ def train_model(training: Training, train: Dataset, validation: Dataset) -> dict
     rows, watched = (encode(training.model, training.tokenizer, knobs, data) for data in (train, validation))
     set_seed(knobs.seed)
     trainer = build_trainer(training, rows, watched, schedule)
-    baseline, resumed_at = guessing_loss(train), training.folder.step
+    losses, resumed_at = loss_range(train, knobs), training.folder.step
     title = f"{knobs.method} fine-tuning on {len(train)} texts ({knobs.device}, {knobs.precision})"
     shown = nullcontext() if training.quiet else live_training(title, schedule.total_steps)
     with shown as view, room_on_disk(training.folder.path):
         if view:
-            trainer.add_callback(Teller(view, baseline))
+            trainer.add_callback(Teller(view, losses))
         trainer.add_callback(Keeper(training.folder))
         start = time.perf_counter()
         trainer.train(resume_from_checkpoint=str(training.folder.checkpoint) if resumed_at else None)
@@ -78,6 +79,7 @@ def train_model(training: Training, train: Dataset, validation: Dataset) -> dict
     extract_model_from_parallel(training.model, keep_fp32_wrapper=False)  # or it would predict in bfloat16, too
     state = trainer.state
     curve = [point for entry in state.log_history if (point := curve_point(entry))]
+    findings = diagnose(curve, losses.guessing, schedule.total_steps, losses.least)
     return {
         "steps": state.global_step,
         "epochs": round(state.global_step / schedule.steps_per_epoch, 4),
@@ -85,7 +87,7 @@ def train_model(training: Training, train: Dataset, validation: Dataset) -> dict
         "train_loss": round(float(np.mean([point["loss"] for point in curve if "loss" in point])), 4),
         "curve": curve,
         "best_step": state.best_global_step or state.global_step,
-        "findings": [f"{f.kind}: {f.words}; {f.knob}" for f in diagnose(curve, baseline, schedule.total_steps)],
+        "findings": [f"{f.kind}: {f.words}; {f.knob}" for f in findings],
         "resumed_at": resumed_at,
         "device": knobs.device,
         "precision": knobs.precision,
@@ -115,10 +117,20 @@ def build_trainer(
     return trainer
 
 
-def guessing_loss(data: Dataset) -> float:
-    """Return the cross-entropy, in nats, of always answering the label frequencies: the entropy of the labels."""
+def loss_range(data: Dataset, knobs: Hyperparameters) -> LossRange:
+    """Return the loss of always answering the label frequencies, and the least that label smoothing leaves."""
+    labels, smoothing = len(data.counts), knobs.label_smoothing
     shares = np.array(list(data.counts.values())) / len(data)
-    return float(-(shares * np.log(shares)).sum())
+    if knobs.class_weights == "balanced":
+        shares = np.full(labels, 1 / labels)
+    certain = np.eye(labels)[0]
+    guessing, least = ((1 - smoothing) * target + smoothing / labels for target in (shares, certain))
+    return LossRange(_entropy(guessing), _entropy(least))
+
+
+def _entropy(shares: NDArray[np.float64]) -> float:
+    """Return the entropy of shares that sum to one, in nats."""
+    return float(-(shares[shares > 0] * np.log(shares[shares > 0])).sum())
 
 
 class _Trainer(Trainer):

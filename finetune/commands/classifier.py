@@ -108,6 +108,8 @@ def predict(
     from finetune.prediction import label_lines, read_lines
     from finetune.registry import champion
 
+    if texts and file:
+        raise typer.BadParameter("give texts or --file, not both")
     identifier, classifier = champion()
     Console().note(f"labelled by {identifier} ({classifier.runtime.kind})")
     rows = label_lines(identifier, classifier, texts or read_lines(file), log)

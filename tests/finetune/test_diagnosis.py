@@ -7,6 +7,7 @@ import pytest
 
 from finetune import Classifier, Hyperparameters
 from finetune.diagnosis import diagnose
+from finetune.training import loss_range
 from lab.datasets import Split
 
 GUESSING = 1.0
@@ -38,6 +39,19 @@ def test_a_healthy_curve_has_no_finding() -> None:
 )
 def test_what_is_wrong_is_named(losses: list[float], kind: str) -> None:
     assert kind in _kinds(losses)
+
+
+def test_class_weights_and_smoothing_are_reckoned_with(small: Split) -> None:
+    plain = loss_range(small.train, Hyperparameters())
+    assert plain.least == 0
+    assert loss_range(small.train, Hyperparameters(class_weights="balanced")).guessing == pytest.approx(math.log(3))
+    smooth = loss_range(small.train, Hyperparameters(label_smoothing=0.6))
+    assert 0.8 < smooth.least < smooth.guessing < math.log(3)
+    curve = [{"step": 10 * number, "loss": smooth.least + 0.05} for number in range(1, 11)]
+    assert diagnose(curve, smooth.guessing, 100, smooth.least) == []
+    # On unbalanced data a new head's first losses are far above the entropy of the labels, and nothing has exploded.
+    first = [{"step": step, "loss": 1.1 - 0.02 * step} for step in range(1, 5)]
+    assert diagnose(first, 0.38, 100) == []
 
 
 def test_overfitting_begins_where_validation_was_best() -> None:

@@ -64,7 +64,9 @@ def test_a_sweep_stops_goes_on_and_ends_with_the_best_setting(
 
     listed = bakeoff("classifier", "list", "--json").json
     trained = next(row for row in listed if row["classifier"] == document["classifier"])
-    assert trained["card"]["validation"]["accuracy"] == pytest.approx(document["validation_accuracy"], abs=1e-5)  # the curve has five digits
+    assert trained["card"]["validation"]["accuracy"] == pytest.approx(
+        document["validation_accuracy"], abs=1e-5
+    )  # the curve has five digits
     suite = yaml.safe_load(Path(document["suite"]).read_text())
     assert [arm.get("name", arm["approach"]) for arm in suite["arms"]] == ["swept", "defaults", "course", "majority"]
 
@@ -172,6 +174,8 @@ def test_budgets_end_a_sweep(my_csv: Path, bakeoff: Run, setting: Callable[[str,
         ("learning_rate=0..1e-3", "a usable learning_rate"),
         ("learning_rate=1e-3..1e-5", "a range of learning_rate that rises"),
         ("lr_scheduler_type=linear..cosine", "numbers as the ends"),
+        ("method=full,probe", "a method that trains in steps"),
+        ("seed=1,2,3", "a knob that can be searched"),
     ],
 )
 def test_a_space_that_is_none_is_one_line(written: str, told: str) -> None:
