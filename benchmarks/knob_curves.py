@@ -125,7 +125,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "clipped": ("steps clipped", lambda f: _percent(f["clipped"])),
     "norm": ("median gradient", lambda f: f"{f['gradient']:.2f}"),
     "validations": ("validations", lambda f: f"{f['validations']}"),
-    "checkpoints": ("checkpoints", lambda f: f"{f['checkpoints']}"),
+    "checkpoints": ("checkpoints due", lambda f: f"{f['checkpoints']}"),
     "best": ("best step told", lambda f: f"{f['best_step']}"),
     "epochs": ("epochs run", lambda f: f"{f['epochs']:.2f}"),
     "device": ("trained on", lambda f: str(f["device"])),

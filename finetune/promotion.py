@@ -32,6 +32,7 @@ def promote(challenger: str, forced_because: str | None = None) -> dict[str, Any
         BakeoffError: no such classifier, or its data cannot be loaded again.
     """
     folder = find_classifier(challenger)
+    Classifier.load(folder, exported=False)  # a damaged one is refused before anything is measured or written
     with lock(Workspace.current().classifiers / "champion.lock", "the champion", wait_seconds=60):
         incumbent = champion_id()
         if incumbent == challenger:
