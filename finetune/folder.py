@@ -89,16 +89,17 @@ def mark_complete(checkpoint: Path) -> None:
 
 
 def interrupted_training() -> TrainingFolder | None:
-    """Return the last training that was begun and not finished, or None."""
+    """Return the last training that was begun, not finished, and can go on; None without one."""
     folders = [TrainingFolder(path.parent) for path in Workspace.current().trainings.glob(f"*/{STATE}")]
-    waiting = [folder for folder in folders if folder.state["status"] != "finished" and not _alive(folder.state)]
-    return max(waiting, key=lambda folder: folder.state["started"], default=None)
+    return max(filter(_waits, folders), key=lambda folder: folder.state["started"], default=None)
 
 
-def _alive(state: Mapping[str, Any]) -> bool:
-    """Return whether the run's process is still there."""
+def _waits(folder: TrainingFolder) -> bool:
+    """Return whether a run was cut off and can go on: its data can be loaded again, and no process works on it."""
+    state = folder.state
     elsewhere = state["host"] != platform.node() or state["pid"] == os.getpid()
-    return state["status"] == "running" and not elsewhere and bool(psutil.pid_exists(state["pid"]))
+    alive = state["status"] == "running" and not elsewhere and bool(psutil.pid_exists(state["pid"]))
+    return state["status"] != "finished" and state.get("origin") is not None and not alive
 
 
 def _step(checkpoint: Path) -> int:

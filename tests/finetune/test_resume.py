@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from transformers import TrainerCallback
 
-from finetune.folder import COMPLETE, TrainingFolder
+from finetune.folder import COMPLETE, TrainingFolder, interrupted_training
 from finetune.hyperparameters import Hyperparameters
 from finetune.methods import prepare
 from finetune.training import train_model
@@ -135,3 +135,15 @@ def _wait_for_half_a_checkpoint(trainings: Path, child: "subprocess.Popen[bytes]
 
 def _digest(workspace: Path, identifier: str) -> str:
     return hashlib.sha256((workspace / "classifiers" / identifier / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_a_training_whose_data_cannot_be_loaded_again_is_not_resumed(workspace: Path) -> None:
+    kept = TrainingFolder(workspace / "trainings" / "in-a-program")
+    kept.begin({"origin": None})
+    kept.end("interrupted")
+    assert interrupted_training() is None
+    kept.begin({"origin": {"data": "my.csv", "text_column": "text", "label_column": "label", "seed": 0}})
+    kept.end("interrupted")
+    found = interrupted_training()
+    assert found is not None
+    assert found.path == Path(".bakeoff/trainings/in-a-program")
