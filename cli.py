@@ -13,7 +13,7 @@ from lab.errors import BakeoffError
 # name: (module, the typer app in it, its line in the help); a module is imported when its command is called.
 COMMANDS = {
     "chat": ("agents.commands", "chat_app", "Talk with the agent."),
-    "eval": ("evals.commands", "eval_app", "Score approaches side by side, with a verdict."),
+    "eval": ("evals.commands.eval", "app", "Score approaches side by side, with a verdict."),
     "train": ("finetune.commands.train", "app", "Fine-tune a BERT on labelled texts."),
     "sweep": ("finetune.commands.sweep", "app", "Search the hyper-parameters that do best."),
     "classifier": ("finetune.commands.classifier", "app", "The trained classifiers: list, show, promote, predict."),
@@ -21,7 +21,7 @@ COMMANDS = {
     "index": ("rag.commands", "app", "The document index: add, search, status."),
     "llm": ("lab.commands", "app", "Base LLMs: check."),
     "tools": ("agents.commands", "app", "The agent's tools."),
-    "runs": ("evals.commands", "app", "Eval runs: list, show."),
+    "runs": ("evals.commands.runs", "app", "Eval runs: list, show."),
 }
 
 

@@ -142,6 +142,11 @@ class _Trainer(Trainer):
         rows: Any = self.train_dataset
         return LengthGrouped(rows, self.args.per_device_train_batch_size, self.args.seed, self._epoch)
 
+    def evaluate(self, *arguments: Any, **named: Any) -> dict[str, float]:
+        """Validate without drawing from the training's random numbers: looking more often must change nothing."""
+        with torch.random.fork_rng(devices=[]):  # a data loader draws a seed, on the CPU
+            return super().evaluate(*arguments, **named)
+
     def _epoch(self) -> int:
         return int(self.state.global_step // self.schedule.steps_per_epoch)
 

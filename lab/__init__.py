@@ -8,6 +8,7 @@ import lazy_loader
 for _name, _value in {
     "ANONYMIZED_TELEMETRY": "False",
     "DO_NOT_TRACK": "1",
+    "GOMP_SPINCOUNT": "1000",  # torch's threads wait without spinning: two processes on one machine stay fast
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "LANGSMITH_TRACING": "false",
     "TOKENIZERS_PARALLELISM": "false",
