@@ -21,7 +21,7 @@ COMMANDS = {
     "index": ("rag.commands", "app", "The document index: add, search, status."),
     "llm": ("lab.commands", "app", "Base LLMs: check."),
     "tools": ("agents.commands", "app", "The agent's tools."),
-    "runs": ("evals.commands.runs", "app", "Eval runs: list, show."),
+    "runs": ("evals.commands.runs", "app", "Eval runs: list, show, compare, gate, reproduce, export."),
 }
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, Self
 
-from lab.datasets import Dataset
+from lab.datasets import Dataset, Example
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,19 @@ class Prediction:
 
 @dataclass(frozen=True)
 class Fit:
-    """What it took to get ready: seconds when it was really done, and whether this run could reuse that."""
+    """What it took to get ready, or to take in an update.
+
+    Attributes:
+        seconds: when it was really done.
+        reused: whether this run could reuse what was done before.
+        note: in words, for the user.
+        tokens: a base LLM read and wrote for it.
+    """
 
     seconds: float = 0.0
     reused: bool = False
     note: str = ""
+    tokens: int = 0
 
 
 class Approach(Protocol):
@@ -49,8 +57,13 @@ class Approach(Protocol):
         """Answer for each text, in order."""
         ...
 
-    def update(self, new: Dataset) -> Self:
-        """Take in new labelled data, the way it would be done with this approach."""
+    def update(self, new: Dataset, gone: Dataset | None = None) -> Self:
+        """Take in changed data, the way it would be done with this approach; `fitted` then tells what it took.
+
+        Args:
+            new: examples that are new, or have changed: one that is known (same id and source) replaces the old one.
+            gone: examples that were withdrawn.
+        """
         ...
 
 
@@ -59,6 +72,12 @@ def best(scores: Mapping[str, float]) -> str:
     return max(scores, key=lambda label: scores[label])
 
 
-def together(first: Dataset, second: Dataset) -> Dataset:
-    """Return both datasets' examples as one."""
-    return Dataset(first.name, first.examples + second.examples, first.left_out + second.left_out)
+def together(old: Dataset, new: Dataset, gone: Dataset | None = None) -> Dataset:
+    """Return the old examples without those that `new` replaces or `gone` withdraws, then the new ones."""
+    left = {_identity(example) for part in (new, gone) if part for example in part.examples}
+    kept = tuple(example for example in old.examples if _identity(example) not in left)
+    return Dataset(old.name, kept + new.examples, old.left_out + new.left_out)
+
+
+def _identity(example: Example) -> tuple[str, str]:
+    return example.id, example.source  # ids are numbered anew in every file

@@ -1,7 +1,7 @@
-"""From records to figures: one row of results per arm."""
+"""From records to figures: one row of results per arm, and the details behind it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,15 @@ import numpy as np
 from evals.approach import Fit
 from evals.records import Record
 from evals.suite import Arm
-from lab.statistics import wilson
+from lab.statistics import (
+    Calibration,
+    calibrate,
+    clustered_interval,
+    confusion,
+    macro_f1_interval,
+    seed_interval,
+    wilson,
+)
 
 
 @dataclass(frozen=True)
@@ -23,8 +31,8 @@ class Measured:
 def result_row(arm: Arm, records: Sequence[Record], measured: Measured, usd_per_hour: float | None) -> dict[str, Any]:
     """Return one arm's results as DESIGN.md's document has them.
 
-    Accuracy and macro-F1 are over the examples that were answered; `failures` counts the others. Dollars are the
-    seconds on this machine at the user's hourly price; without a price they are unknown (None), never zero.
+    Accuracy, macro-F1 and calibration are over the examples that were answered; `failures` counts the others. Dollars
+    are the seconds on this machine at the user's hourly price; without a price they are unknown (None), never zero.
     """
     answered = [record for record in records if record.label is not None]
     correct = sum(record.label == record.target for record in answered)
@@ -36,7 +44,7 @@ def result_row(arm: Arm, records: Sequence[Record], measured: Measured, usd_per_
         "n": len(records),
         "failures": len(records) - len(answered),
         "accuracy": correct / len(answered) if answered else None,
-        "accuracy_ci": list(wilson(correct, len(answered))) if answered else None,
+        "accuracy_ci": list(accuracy_interval(answered)) if answered else None,
         "macro_f1": macro_f1(answered) if answered else None,
         "latency_p50_ms": _quantile(measured.latencies_ms, 0.5),
         "latency_p95_ms": _quantile(measured.latencies_ms, 0.95),
@@ -45,16 +53,83 @@ def result_row(arm: Arm, records: Sequence[Record], measured: Measured, usd_per_
         "tokens": sum(record.tokens for record in records),
         "cost_per_1k_usd": None if cost is None else cost / len(records) * 1000,
         "cost_per_correct_usd": None if cost is None or not correct else cost / correct,
+        **_more(answered),
     }
 
 
-def macro_f1(records: Sequence[Record]) -> float:
-    """Return the mean F1 over the labels that occur among the targets (scikit-learn)."""
-    from sklearn.metrics import f1_score
+def details(records: Sequence[Record]) -> dict[str, Any]:
+    """Return what lies behind one arm's row, over the examples that were answered.
 
-    targets = [record.target for record in records]
-    predicted = [str(record.label) for record in records]
-    return float(f1_score(targets, predicted, labels=sorted(set(targets)), average="macro", zero_division=0))
+    Returns:
+        `per_class` (label: precision, recall, f1, support), `confusion` (`labels`, and `matrix` with a row for each
+        target and a column for each answer) and `reliability` (`ece` and the `curve`'s points low, high, n, confidence,
+        accuracy; None without scores).
+    """
+    answered = [record for record in records if record.label is not None]
+    matrix, reliability = confusion(*_labels(answered)), _calibration(answered)
+    return {
+        "per_class": matrix.per_class(),
+        "confusion": {"labels": list(matrix.labels), "matrix": matrix.counts.tolist()},
+        "reliability": reliability and asdict(reliability),
+    }
+
+
+def outcomes(records: Sequence[Record]) -> dict[str, float]:
+    """Return, for each example that was answered, the share of its repeats that were right: food for `compare`."""
+    return {example: sum(own) / len(own) for example, own in _by_example(records).items()}
+
+
+def accuracy_interval(records: Sequence[Record]) -> tuple[float, float]:
+    """Return the 95 % interval of the accuracy: Wilson's, or with repeats the one clustered by example."""
+    answered = [record for record in records if record.label is not None]
+    if _are_repeated([record.example for record in answered]):
+        return clustered_interval(_by_example(answered))
+    return wilson(sum(record.label == record.target for record in answered), len(answered))
+
+
+def macro_f1(records: Sequence[Record]) -> float:
+    """Return the mean F1 over the labels that occur among the targets (scikit-learn's f1_score, "macro")."""
+    return confusion(*_labels(records)).macro_f1
+
+
+def _more(answered: Sequence[Record]) -> dict[str, Any]:
+    """Return what stands at the end of a row: interval of macro-F1, calibration error, and the spread over seeds."""
+    repeats = sorted({record.repeat for record in answered})
+    more: dict[str, Any] = {"macro_f1_ci": None, "ece": None, "repeats": len(repeats), "accuracy_seeds_ci": None}
+    if not answered:
+        return more
+    clusters = [record.example for record in answered]
+    calibration = _calibration(answered)
+    by_seed = [[r.label == r.target for r in answered if r.repeat == repeat] for repeat in repeats]
+    over_seeds = seed_interval([sum(own) / len(own) for own in by_seed])
+    return more | {
+        "macro_f1_ci": list(macro_f1_interval(*_labels(answered), clusters if _are_repeated(clusters) else None)),
+        "ece": calibration and calibration.ece,
+        "accuracy_seeds_ci": over_seeds and list(over_seeds),
+    }
+
+
+def _calibration(answered: Sequence[Record]) -> Calibration | None:
+    """Return the calibration of the answers that carry a score of their own label."""
+    scored = [record for record in answered if record.label in record.scores]
+    return calibrate([r.scores[str(r.label)] for r in scored], [r.label == r.target for r in scored])
+
+
+def _by_example(records: Sequence[Record]) -> dict[str, list[bool]]:
+    """Return whether each answer of each example was right; failures are left out."""
+    found: dict[str, list[bool]] = {}
+    for record in records:
+        if record.label is not None:
+            found.setdefault(record.example, []).append(record.label == record.target)
+    return found
+
+
+def _are_repeated(examples: Sequence[str]) -> bool:
+    return len(set(examples)) < len(examples)
+
+
+def _labels(answered: Sequence[Record]) -> tuple[list[str], list[str]]:
+    return [record.target for record in answered], [str(record.label) for record in answered]
 
 
 def _quantile(values: Sequence[float], share: float) -> float | None:

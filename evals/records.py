@@ -1,19 +1,36 @@
-"""Records: one example x one approach, appended as they are known, so that a killed run keeps what it has."""
+"""Records: one example x one arm x one repeat, appended as they are known, so that a killed run keeps what it has."""
 
 import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from evals.approach import Prediction
 from lab.datasets import Example
 
 
+class Question(NamedTuple):
+    """What a record answers: one question is answered once, unless the answer was a failure."""
+
+    arm: str
+    scenario: str
+    step: str
+    test: str
+    repeat: int
+    example: str
+
+
 @dataclass(frozen=True)
 class Record:
-    """What one arm answered for one example; `seconds` is its share of the batch it was answered in."""
+    """What one arm answered for one example.
+
+    Attributes:
+        seconds: its share of the batch it was answered in.
+        scenario, step, test: where in the experiment it was asked; a static suite has one test and no other names.
+        repeat: the number of the seed.
+    """
 
     arm: str
     example: str
@@ -26,13 +43,29 @@ class Record:
     tokens: int
     seconds: float
     repeat: int = 0
+    scenario: str = ""
+    step: str = ""
+    test: str = "test"
 
     @classmethod
-    def of(cls, arm: str, example: Example, prediction: Prediction, seconds: float) -> "Record":
+    def of(cls, question: Question, example: Example, prediction: Prediction, seconds: float) -> "Record":
         """Make the record of a prediction."""
-        scores = {label: round(score, 6) for label, score in prediction.scores.items()}
-        answer = (prediction.label, prediction.failure, scores, list(prediction.evidence), prediction.tokens)
-        return cls(arm, example.id, example.text, example.label, *answer, round(seconds, 6))
+        return cls(
+            **question._asdict(),
+            text=example.text,
+            target=example.label,
+            label=prediction.label,
+            failure=prediction.failure,
+            scores={label: round(score, 6) for label, score in prediction.scores.items()},
+            evidence=list(prediction.evidence),
+            tokens=prediction.tokens,
+            seconds=round(seconds, 6),
+        )
+
+    @property
+    def question(self) -> Question:
+        """Return what it answers."""
+        return Question(self.arm, self.scenario, self.step, self.test, self.repeat, self.example)
 
     @property
     def correct(self) -> bool | None:
@@ -70,7 +103,7 @@ class Journal:
             os.truncate(self._path, whole)
 
 
-def read_records(journal: Journal) -> dict[tuple[str, str], Record]:
-    """Return the latest record of each arm and example: a retried failure is replaced by what came of it."""
+def read_records(journal: Journal) -> dict[Question, Record]:
+    """Return the latest record of each question: a retried failure is replaced by what came of it."""
     records = (Record(**row) for row in journal.rows())
-    return {(record.arm, record.example): record for record in records}
+    return {record.question: record for record in records}

@@ -11,6 +11,7 @@ from evals.approach import Fit
 from evals.metrics import Measured, result_row
 from evals.records import Record
 from evals.runner import MANIFEST, Run
+from evals.scenarios import Fits, kind_of
 from evals.suite import Arm, Suite
 from evals.verdict import Verdict, decide, unfinished
 from lab.errors import BakeoffError
@@ -29,21 +30,41 @@ def score(run: Run) -> dict[str, Any]:
     """
     manifest = run.manifest
     suite = Suite.model_validate(manifest["suite"])
+    kind = kind_of(suite.kind)
     records, measured = run.records(), run.measured()
-    by_arm = {arm.key: [record for key, record in records.items() if key[0] == arm.key] for arm in suite.arms}
+    primary = [record for record in records if kind.is_primary(suite, record)]
+    by_arm = {arm.key: [record for record in primary if record.arm == arm.key] for arm in suite.arms}
+    fits = run.fits()
     rows = [
         {"key": arm.key, **result_row(arm, by_arm[arm.key], measured.get(arm.key, Measured(Fit())), _price(arm))}
+        | {"update_seconds": _update_seconds(arm, fits)}
         for arm in suite.arms
     ]
-    outcomes = {key: {r.example: bool(r.correct) for r in own if r.correct is not None} for key, own in by_arm.items()}
-    comparisons = compare(_pairs(suite), outcomes, suite.seed)
-    waiting = manifest["dataset"]["test"] * len(suite.arms) - len(records)
+    comparisons = compare(_pairs(suite), {key: _outcomes(own) for key, own in by_arm.items()}, suite.seed)
+    waiting = manifest.get("answers", manifest["dataset"]["test"]) * len(suite.arms) - len(records)
     verdict = unfinished(waiting) if waiting > 0 else decide(rows, comparisons, suite.reference_key)
     document = _document(run, manifest, suite.arms, rows, comparisons, verdict)
+    found = kind.findings(suite, records, fits)
+    document |= {"findings": [asdict(finding) for finding in found]} if found else {}
     if waiting <= 0:
         write_json(run.folder / "results.json", document)
     write_text(run.folder / "report.html", _html(document, manifest, measured, by_arm))
     return document
+
+
+def _outcomes(records: Sequence[Record]) -> dict[str, float]:
+    """Return for each question, its repeats taken together, the share of answers that were right."""
+    rights: dict[str, list[bool]] = {}
+    for record in records:
+        if record.correct is not None:
+            rights.setdefault("\0".join((record.step, record.test, record.example)), []).append(record.correct)
+    return {question: sum(own) / len(own) for question, own in rights.items()}
+
+
+def _update_seconds(arm: Arm, fits: Fits) -> float | None:
+    """Return the mean seconds of taking in a change; None where nothing changed."""
+    updates = [fit.seconds for moment, fit in fits.items() if moment.arm == arm.key and moment.step]
+    return round(sum(updates[1:]) / len(updates[1:]), 3) if updates[1:] else None
 
 
 def open_run(run_id: str) -> Run:

@@ -1,33 +1,29 @@
 """Runs a suite: fit, predict, record. A run that was killed goes on where it was; a finished one is reused."""
 
-import platform
-import subprocess
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
+from itertools import islice
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from evals.approach import Approach, Fit, Prediction
 from evals.approaches import build_approach
+from evals.manifest import deciding_settings, run_manifest
 from evals.metrics import Measured
-from evals.records import Journal, Record, read_records
+from evals.records import Journal, Question, Record, read_records
+from evals.scenarios import Moment, Scenario, Step, kind_of
 from evals.suite import Arm, Suite
-from lab.console import Console, progress
-from lab.datasets import Dataset, Split, load_dataset, parse_limit, split_dataset
-from lab.devices import choose_device, choose_precision
+from lab.console import Bar, Console, progress
+from lab.datasets import Dataset, Example
 from lab.errors import BakeoffError
-from lab.settings import settings
 from lab.workspace import Workspace, fingerprint, lock, read_json, write_json
 
 Predict = Callable[[Sequence[str]], list[Prediction]]
 
 CHUNK, REMOTE_CHUNK = 32, 4  # answers between two writes; those that are paid for are written sooner
 MANIFEST, RECORDS, MEASUREMENTS = "manifest.json", "records.jsonl", "measurements.jsonl"
-PACKAGES = ("bakeoff", "torch", "transformers", "sentence-transformers", "chromadb", "langchain-core", "scikit-learn")
 
 
 @dataclass(frozen=True)
@@ -47,18 +43,29 @@ class Run:
         document: dict[str, Any] = read_json(self.folder / MANIFEST)
         return document
 
-    def records(self) -> dict[tuple[str, str], Record]:
-        """Return the latest record of each arm and example."""
-        return read_records(Journal(self.folder / RECORDS))
+    def records(self) -> list[Record]:
+        """Return the latest record of each question."""
+        return list(read_records(Journal(self.folder / RECORDS)).values())
+
+    def fits(self) -> dict[Moment, Fit]:
+        """Return what it took each arm to get ready, and to take in each change; the first time is the true one."""
+        found: dict[Moment, Fit] = {}
+        for row in self._measurements():
+            moment = Moment(row["arm"], row.get("scenario", ""), row.get("repeat", 0), row.get("step", ""))
+            found.setdefault(moment, Fit(**row["fit"]))
+        return found
 
     def measured(self) -> dict[str, Measured]:
-        """Return what was measured of each arm beside its answers; the first fit of an arm is the true one."""
+        """Return what was measured of each arm beside its answers: its first fit, and its latest latencies."""
         found: dict[str, Measured] = {}
-        for row in Journal(self.folder / MEASUREMENTS).rows():
+        for row in self._measurements():
             before = found.get(row["arm"])
             fit = before.fit if before else Fit(**row["fit"])
             found[row["arm"]] = Measured(fit, tuple(row["latencies_ms"]) or (before.latencies_ms if before else ()))
         return found
+
+    def _measurements(self) -> Iterator[dict[str, Any]]:
+        return Journal(self.folder / MEASUREMENTS).rows()
 
 
 def run_suite(suite: Suite, limit: str | None = None, fresh: bool = False, retry_failures: bool = False) -> Run:
@@ -69,56 +76,101 @@ def run_suite(suite: Suite, limit: str | None = None, fresh: bool = False, retry
     Raises:
         BakeoffError: the data cannot be used, or another process runs this very suite.
     """
-    dataset = load_dataset(suite.dataset, suite.text_column, suite.label_column)
-    for line in dataset.left_out:
-        Console().warn(line)
-    split = split_dataset(dataset, suite.seed)
-    test = split.test.subset(range(parse_limit(limit, len(split.test))))
-    key = fingerprint(suite.model_dump(), split.fingerprint, [example.id for example in test.examples], _deciding())
+    plan = kind_of(suite.kind).plan(suite, limit)
+    asked = [[example.id for example in test.examples] for one in plan.scenarios for _, _, test in one.tests()]
+    key = fingerprint(suite.model_dump(), plan.data["fingerprint"], asked, deciding_settings())
     folder = Workspace.current().runs / f"{suite.name}-{key[:8]}"
     with lock(folder.with_suffix(".lock"), f"the run {folder.name}"):
         if fresh and folder.exists():
             folder.rename(folder.with_name(f"{folder.name}-until-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
         run = Run(folder)
         if not (folder / MANIFEST).exists():
-            write_json(folder / MANIFEST, _manifest(suite, dataset, split, test))
+            seeds = sorted({scenario.seed for scenario in plan.scenarios})
+            write_json(folder / MANIFEST, run_manifest(suite, plan.data, seeds, limit) | {"answers": plan.answers})
         for arm in suite.arms:
-            _run_arm(run, suite, arm, split, test, retry_failures)
+            _ArmRun(run, suite, arm, retry_failures).go(plan.scenarios)
     return run
 
 
-def _run_arm(run: Run, suite: Suite, arm: Arm, split: Split, test: Dataset, retry_failures: bool) -> None:
-    """Answer what this arm has not answered yet, then measure how long one text takes."""
-    journal, known = Journal(run.folder / RECORDS), run.records()
-    done = {e.id for e in test.examples if _is_done(known.get((arm.key, e.id)), retry_failures)}
-    waiting = [example for example in test.examples if example.id not in done]
-    timed = run.measured().get(arm.key, Measured(Fit())).latencies_ms or not suite.latency_sample
-    if not waiting and (timed or any(known[arm.key, e.id].failure for e in test.examples)):
-        Console().note(f"{arm.key}: all {len(test)} answers are there from before")
-        return
-    approach, failure = _ready(suite, arm, split)
-    predict, pending = _or_fail(approach, failure), Dataset(test.name, tuple(waiting))
-    if approach is None:
-        Console().warn(f"{arm.key} failed: {failure}")
-        _answer(journal, arm.key, pending, predict)
-        return
-    if approach.fitted.note:
-        Console().note(f"{arm.key}: {approach.fitted.note}")
-    measurements, fit = Journal(run.folder / MEASUREMENTS), asdict(approach.fitted)
-    measurements.append(
-        [{"arm": arm.key, "fit": fit, "latencies_ms": []}]
-    )  # the first fit is the true one: keep it now
-    _answer(journal, arm.key, pending, predict, CHUNK if _is_local(arm) else REMOTE_CHUNK)
-    latencies = _latencies(predict, test.texts[: suite.latency_sample])
-    measurements.append([{"arm": arm.key, "fit": fit, "latencies_ms": latencies}])
+class _ArmRun:
+    """One arm's way through the scenarios: it answers what it has not answered yet."""
 
+    def __init__(self, run: Run, suite: Suite, arm: Arm, retry_failures: bool) -> None:
+        self._suite, self._arm = suite, arm
+        self._journal, self._measurements = Journal(run.folder / RECORDS), Journal(run.folder / MEASUREMENTS)
+        self._done = {
+            record.question: record for record in run.records() if not (retry_failures and record.failure is not None)
+        }
+        self._timed = bool(run.measured().get(arm.key, Measured(Fit())).latencies_ms) or not suite.latency_sample
 
-def _ready(suite: Suite, arm: Arm, split: Split) -> tuple[Approach | None, str | None]:
-    """Return the fitted approach; one that cannot be made ready costs its own answers, not the run."""
-    try:
-        return build_approach(arm, suite).fit(split.train, split.validation), None
-    except BakeoffError as error:
-        return None, str(error)
+    def go(self, scenarios: Sequence[Scenario]) -> None:
+        """Live through each scenario that has questions left, then measure how long one text takes."""
+        asked = sum(len(test) for scenario in scenarios for _, _, test in scenario.tests())
+        waiting = {number: self._waiting(scenario) for number, scenario in enumerate(scenarios)}
+        left = sum(map(len, waiting.values()))
+        failed = any(record.failure for question, record in self._done.items() if question.arm == self._arm.key)
+        if not left and (self._timed or failed):
+            Console().note(f"{self._arm.key}: all {asked} answers are there from before")
+            return
+        with progress(self._arm.key, total=asked) as bar:
+            bar.advance(asked - left)
+            for number, scenario in enumerate(scenarios):
+                if waiting[number] or not (self._timed or failed):
+                    self._live(scenario, bar)
+
+    def _live(self, scenario: Scenario, bar: Bar) -> None:
+        """Take in what each step brings and answer its tests; what cannot be made ready fails alone."""
+        suite = self._suite.model_copy(update={"seed": scenario.seed})
+        approach: Approach | None = None
+        failure = None
+        for step in scenario.steps:
+            if failure is None:
+                try:
+                    if approach is None:
+                        approach = build_approach(self._arm, suite).fit(step.new, scenario.validation)
+                    else:
+                        approach = approach.update(step.new, step.gone)
+                    self._note_fit(approach.fitted, scenario, step)
+                except BakeoffError as error:
+                    failure = str(error)
+                    Console().warn(f"{self._arm.key} failed: {failure}")
+            predict = _or_fail(approach, failure)
+            for name, test in step.tests.items():
+                self._answer(self._left(scenario, step, name, test), predict, bar)
+            if approach and failure is None and not self._timed:
+                texts = next(iter(step.tests.values())).texts[: self._suite.latency_sample]
+                self._note_fit(approach.fitted, scenario, step, _latencies(predict, texts))
+                self._timed = True
+
+    def _note_fit(self, fit: Fit, scenario: Scenario, step: Step, latencies: Sequence[float] = ()) -> None:
+        """Write down what getting ready took; the first fit is the true one, so it is kept at once."""
+        if fit.note and not latencies:
+            Console().note(f"{self._arm.key}: {fit.note}")
+        moment = Moment(self._arm.key, scenario.name, scenario.repeat, step.name)
+        self._measurements.append([{**moment._asdict(), "fit": asdict(fit), "latencies_ms": list(latencies)}])
+
+    def _answer(self, asked: Mapping[Question, Example], predict: Predict, bar: Bar) -> None:
+        size = CHUNK if _is_local(self._arm) else REMOTE_CHUNK
+        questions = iter(asked.items())
+        while chunk := list(islice(questions, size)):
+            start = time.perf_counter()
+            predictions = predict([example.text for _, example in chunk])
+            seconds = (time.perf_counter() - start) / len(chunk)
+            rows = [
+                Record.of(question, example, answer, seconds)
+                for (question, example), answer in zip(chunk, predictions, strict=True)
+            ]
+            self._journal.append(asdict(row) for row in rows)
+            bar.advance(len(rows))
+
+    def _waiting(self, scenario: Scenario) -> list[Question]:
+        return [q for step, name, test in scenario.tests() for q in self._left(scenario, step, name, test)]
+
+    def _left(self, scenario: Scenario, step: Step, name: str, test: Dataset) -> dict[Question, Example]:
+        """Return the questions of one test that have no answer yet, with what they ask."""
+        place = (self._arm.key, scenario.name, step.name, name, scenario.repeat)
+        asked = {Question(*place, example.id): example for example in test.examples}
+        return {question: example for question, example in asked.items() if question not in self._done}
 
 
 def _or_fail(approach: Approach | None, failure: str | None) -> Predict:
@@ -135,22 +187,6 @@ def _or_fail(approach: Approach | None, failure: str | None) -> Predict:
     return predict
 
 
-def _answer(journal: Journal, arm: str, test: Dataset, predict: Predict, size: int = CHUNK) -> None:
-    if not len(test):
-        return
-    with progress(arm, total=len(test)) as bar:
-        for first in range(0, len(test), size):
-            chunk = test.examples[first : first + size]
-            start = time.perf_counter()
-            predictions = predict([example.text for example in chunk])
-            seconds = (time.perf_counter() - start) / len(chunk)
-            rows = [
-                Record.of(arm, example, answer, seconds) for example, answer in zip(chunk, predictions, strict=True)
-            ]
-            journal.append(asdict(row) for row in rows)
-            bar.advance(len(chunk))
-
-
 def _latencies(predict: Predict, texts: Sequence[str]) -> list[float]:
     """Return the milliseconds of one text at a time, answered ones only; the first call only warms up."""
     if not texts:
@@ -165,54 +201,5 @@ def _latencies(predict: Predict, texts: Sequence[str]) -> list[float]:
     return milliseconds
 
 
-def _is_done(record: Record | None, retry_failures: bool) -> bool:
-    return record is not None and not (retry_failures and record.failure)
-
-
 def _is_local(arm: Arm) -> bool:
     return arm.llm is None or arm.llm.startswith("embedded:")
-
-
-def _manifest(suite: Suite, dataset: Dataset, split: Split, test: Dataset) -> dict[str, Any]:
-    device = choose_device()
-    return {
-        "schema": 1,
-        "suite": suite.model_dump(),
-        "dataset": {
-            "name": dataset.name,
-            "fingerprint": dataset.fingerprint,
-            "split_fingerprint": split.fingerprint,
-            "labels": dataset.labels,
-            "train": len(split.train),
-            "validation": len(split.validation),
-            "test": len(test),
-            "left_out": list(dataset.left_out),
-        },
-        "settings": _deciding(),
-        "machine": {
-            "system": f"{platform.system()} {platform.machine()}",
-            "python": platform.python_version(),
-            "device": device,
-            "precision": str(choose_precision(device)).removeprefix("torch."),
-        },
-        "packages": {name: version(name) for name in PACKAGES},
-        "revision": _revision(),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _deciding() -> dict[str, Any]:
-    """Return the settings outside the suite that can change an answer."""
-    address = urlsplit(settings().openai_base_url or "")
-    server = f"{address.hostname or ''}:{address.port or ''}{address.path}"  # neither a password nor a query
-    chosen = settings().model_dump(mode="json", include={"embeddings", "device", "precision"})
-    return chosen | {"openai_server": server if address.hostname else None}
-
-
-def _revision() -> str | None:
-    """Return the git revision of the code that runs, None outside a checkout."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None

@@ -1,19 +1,45 @@
 """A suite: a dataset, the approaches to compare and how, in a YAML file that a user can copy."""
 
+import re
+from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
 
 from finetune import Hyperparameters
 from lab.errors import BakeoffError
 from lab.llm import canonical_name
 from lab.settings import settings
 
-ApproachName = Literal["majority", "zero_shot", "knn", "rag", "linear_probe", "finetuned"]
-USES_LLM = ("zero_shot", "rag")
+ApproachName = Literal["majority", "zero_shot", "knn", "rag", "linear_probe", "finetuned", "hybrid", "agent"]
+Order = Literal["nearest_last", "nearest_first", "random"]
+Retrieval = Literal["dense", "fused"]
+Calibration = Literal["none", "content_free", "batch"]
+UpdateBy = Literal["retrain", "continue"]
+Form = Literal["cascade", "stacked"]
+USES_LLM = ("zero_shot", "rag", "hybrid", "agent")
+ENTRY_POINTS = "bakeoff.approaches"
+OWN_CLASS = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"  # module:Class
+_RETRIEVES, _PROMPTS, _TRAINS = {"rag", "hybrid"}, {"zero_shot", "rag", "hybrid"}, {"finetuned", "hybrid", "agent"}
+READ_BY = {  # a knob that an approach does not read is refused: it would look as if it had an effect
+    "llm": {*USES_LLM, "own"},
+    "k": {"knn", *_RETRIEVES},
+    "order": _RETRIEVES,
+    "diversity": _RETRIEVES,
+    "retrieval": _RETRIEVES,
+    "calibration": _PROMPTS,
+    "validation_texts": _PROMPTS,
+    "base": {"linear_probe", *_TRAINS},
+    "hyperparameters": {"linear_probe", *_TRAINS},
+    "least_steps": _TRAINS,
+    "update_by": _TRAINS,
+    "form": {"hybrid"},
+    "options": {"own"},
+}
+Kind = Literal["static", "data_efficiency", "freshness", "robustness"]
 PLAIN_INSTRUCTION = "Label each text as {labels}. Answer with the label alone."
 
 
@@ -22,12 +48,61 @@ class Arm(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    approach: ApproachName
+    approach: str
     name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:@/-]*$")
     llm: str | None = None
     k: int = Field(default=8, ge=1, le=100)
+    order: Order = "nearest_last"
+    diversity: float = Field(default=0.0, ge=0, le=1)
+    retrieval: Retrieval = "dense"
+    calibration: Calibration = "none"
+    validation_texts: int = Field(default=200, ge=10)
     base: str = "embedded:minilm"
     hyperparameters: Hyperparameters = Hyperparameters()
+    least_steps: int = Field(default=0, ge=0, le=100_000)
+    update_by: UpdateBy = "retrain"
+    form: Form = "cascade"
+    options: dict[str, Any] = Field(default_factory=dict)
+    _folder: str = PrivateAttr(default="")
+
+    def model_post_init(self, context: Any) -> None:
+        """Remember the suite's folder, where a class of the user's own may lie; it decides nothing else."""
+        self._folder = str((context or {}).get("folder", ""))
+
+    @field_validator("approach")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        own = re.fullmatch(OWN_CLASS, name) or name in entry_points(group=ENTRY_POINTS).names
+        if name not in get_args(ApproachName) and not own:
+            known = ", ".join(get_args(ApproachName))
+            raise ValueError(f"no approach '{name}': use {known}, a class as module:Class, or an entry point's name")
+        return name
+
+    @model_validator(mode="after")
+    def _reads_its_knobs(self) -> Self:
+        kind = self.approach if self.approach in get_args(ApproachName) else "own"
+        for knob, readers in READ_BY.items():
+            default = type(self).model_fields[knob].get_default(call_default_factory=True)
+            if kind not in readers and getattr(self, knob) != default:
+                raise ValueError(
+                    f"{self.approach} does not read {knob}, leave it out; read by {', '.join(sorted(readers))}"
+                )
+        return self
+
+    @property
+    def uses_llm(self) -> bool:
+        """Tell whether a base LLM is asked: by an approach that needs one, or by one's own that names one."""
+        return self.approach in USES_LLM or (self.llm is not None and self.approach not in get_args(ApproachName))
+
+    @property
+    def is_local(self) -> bool:
+        """Tell whether all of it is computed on this machine, by no remote LLM."""
+        return self.llm is None or self.llm.startswith("embedded:")
+
+    @property
+    def folder(self) -> str:
+        """Return the folder of the suite's file; empty for a suite that is not from one."""
+        return self._folder
 
     @property
     def key(self) -> str:
@@ -36,21 +111,47 @@ class Arm(BaseModel):
 
 
 class Suite(BaseModel):
-    """Everything that decides what a run measures."""
+    """Everything that decides what a run measures.
+
+    Attributes:
+        kind: what the arms live through: learn once (static), growing training data (data_efficiency), data that
+            changes (freshness), texts and labels that get worse (robustness).
+        repeats: seeds, counted up from `seed`.
+        train_limit, test_limit: so many examples of each dataset at most.
+        sizes: of the training data, for data_efficiency; all examples are added as the last.
+        arrivals: datasets that arrive one after the other, for freshness.
+        label_noise: shares of wrong training labels, for robustness.
+        quick: fields that `--quick` sets, `hyperparameters` for every arm that trains among them.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")
     description: str = ""
+    kind: Kind = "static"
     dataset: str = "tweets"
     text_column: str = "text"
     label_column: str = "label"
     instruction: str = PLAIN_INSTRUCTION
     budgets: str = ""
     seed: int = Field(default=0, ge=0)
+    repeats: int = Field(default=1, ge=1, le=100)
+    train_limit: int | None = Field(default=None, ge=1)
+    test_limit: int | None = Field(default=None, ge=1)
+    sizes: tuple[int, ...] = ()
+    arrivals: tuple[str, ...] = ()
+    label_noise: tuple[float, ...] = ()
     latency_sample: int = Field(default=20, ge=0, le=1000)
     reference: str = "finetuned"
     arms: tuple[Arm, ...] = Field(min_length=1)
+    quick: dict[str, Any] = Field(default_factory=dict, exclude=True)
+
+    @model_validator(mode="after")
+    def _has_what_its_kind_needs(self) -> Self:
+        needed = {"data_efficiency": "sizes", "freshness": "arrivals"}.get(self.kind)
+        if needed and not getattr(self, needed):
+            raise ValueError(f"a suite of kind {self.kind} needs {needed}")
+        return self
 
     @property
     def reference_key(self) -> str | None:
@@ -95,22 +196,29 @@ class Suite(BaseModel):
         return self.model_copy(update={"arms": arms})
 
 
-def load_suite(name: str, llm: str | None = None) -> Suite:
+def built_in_suites() -> list[Suite]:
+    """Return the suites that come with Bakeoff, by name."""
+    return [load_suite(file.stem) for file in sorted(_built_in().glob("*.yaml"))]
+
+
+def load_suite(name: str, llm: str | None = None, quick: bool = False) -> Suite:
     """Return the built-in suite called `name`, or the one in the YAML file at that path.
 
     Args:
         name: of the suite, or a path that ends in .yaml.
         llm: the base LLM of the arms that name none; None takes the settings'.
+        quick: take the fields under the suite's `quick:`.
 
     Raises:
         BakeoffError: there is no such suite, or the file is not one; names the first field that is wrong.
     """
-    path = Path(name) if name.endswith((".yaml", ".yml")) else Path(str(files("evals"))) / "suites" / f"{name}.yaml"
+    path = Path(name) if name.endswith((".yaml", ".yml")) else _built_in() / f"{name}.yaml"
     if not path.is_file():
-        known = ", ".join(sorted(file.stem for file in (Path(str(files("evals"))) / "suites").glob("*.yaml")))
+        known = ", ".join(sorted(file.stem for file in _built_in().glob("*.yaml")))
         raise BakeoffError(f"a suite among {known}, or a YAML file", f"'{name}'", "choose one, or copy and edit one")
     try:
-        suite = Suite.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        suite = Suite.model_validate(_quickened(document) if quick else document)
     except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise BakeoffError(
             f"a suite in {path.name}", _first(error), "compare it with bakeoff's sentiment.yaml"
@@ -120,6 +228,23 @@ def load_suite(name: str, llm: str | None = None) -> Suite:
         known = ", ".join(arm.key for arm in suite.arms)
         raise BakeoffError(f"a reference among {known}", f"'{suite.reference}'", f"correct reference: in {path.name}")
     return suite
+
+
+def _built_in() -> Path:
+    return Path(str(files("evals"))) / "suites"
+
+
+def _quickened(document: Any) -> Any:
+    """Return the suite with the fields under `quick:` in place; its hyperparameters go to every arm that has some."""
+    if not isinstance(document, dict) or not isinstance(document.get("quick"), dict):
+        raise BakeoffError("a suite with a quick form", "no quick: in it", "leave out --quick, or add the fields")
+    changes = dict(document["quick"])
+    knobs = changes.pop("hyperparameters", {})
+    arms = [
+        arm | {"hyperparameters": arm["hyperparameters"] | knobs} if "hyperparameters" in arm else arm
+        for arm in document.get("arms") or []
+    ]
+    return document | {"arms": arms} | changes
 
 
 def _first(error: Exception) -> str:

@@ -7,6 +7,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lab.console import progress
 from lab.embeddings import Embedder
 from lab.workspace import Workspace, fingerprint, lock
@@ -93,15 +96,20 @@ class Index:
                 advance(len(new[first : first + BATCH]))
             for first in range(0, len(gone), BATCH):
                 self._collection.delete(ids=gone[first : first + BATCH])
+                self._note_sync(spent + time.perf_counter() - start)
         return Sync(len(new), len(gone), len(known) - len(gone), time.perf_counter() - start)
 
     def search(self, queries: Sequence[str], k: int) -> list[list[Evidence]]:
         """Return for each query its `k` nearest passages, nearest first."""
         if not queries or not len(self):
             return [[] for _ in queries]
-        found = self._collection.query(
-            query_embeddings=cast(Any, self.embedder.embed(queries)), n_results=min(k, len(self))
-        )
+        return self.nearest(self.embedder.embed(queries), k)
+
+    def nearest(self, vectors: NDArray[np.float32], k: int) -> list[list[Evidence]]:
+        """Return for each vector, shape (queries, dimension), its `k` nearest passages, nearest first."""
+        if not len(self):
+            return [[] for _ in vectors]
+        found = self._collection.query(query_embeddings=cast(Any, vectors), n_results=min(k, len(self)))
         rows = zip(found["documents"] or [], found["metadatas"] or [], found["distances"] or [], strict=True)
         return [
             [
@@ -110,6 +118,32 @@ class Index:
             ]
             for row in rows
         ]
+
+    def vectors(self, ids: Collection[str]) -> dict[str, NDArray[np.float32]]:
+        """Return the vector of each passage that is in the index, by the passage's id."""
+        rows = self._collection.get(ids=sorted(ids), include=["embeddings"]) if ids else None
+        return dict(zip(rows["ids"], cast(Any, rows["embeddings"]), strict=True)) if rows else {}
+
+    def copy(self, name: str) -> "Index":
+        """Return an index called `name` that starts with this one's passages; none is embedded again.
+
+        A copy that was synchronised since keeps what it holds now.
+        """
+        copy = Index(name, self.embedder)
+        with lock(Workspace.current().home / "chroma.lock", "the index", wait_seconds=600):
+            if not (copy._collection.metadata or {}).get("synced_at"):
+                ids = sorted(self._ids(None))
+                for first in range(0, len(ids), BATCH):
+                    rows = self._collection.get(
+                        ids=ids[first : first + BATCH], include=["embeddings", "documents", "metadatas"]
+                    )
+                    copy._collection.upsert(
+                        ids=rows["ids"],
+                        embeddings=cast(Any, rows["embeddings"]),
+                        documents=rows["documents"],
+                        metadatas=rows["metadatas"],
+                    )
+        return copy
 
     def sources(self) -> set[str]:
         """Return where the passages in the index come from."""

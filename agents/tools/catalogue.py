@@ -44,8 +44,12 @@ class Catalogue:
     missing: dict[str, str] = field(default_factory=dict)
 
 
-def offered_tools() -> Catalogue:
-    """Return the tools this workspace can offer; web search needs a key."""
+def offered_tools(label: Callable[[str], list[Evidence]] = classify) -> Catalogue:
+    """Return the tools this workspace can offer; web search needs a key.
+
+    Args:
+        label: what the classify tool does with a text; by default it asks the champion.
+    """
     look_up = WikipediaTool()
     tools = {
         "wikipedia": _tool(
@@ -64,7 +68,7 @@ def offered_tools() -> Catalogue:
             "classify",
             "Label a given text (for instance the sentiment of a tweet) with the fine-tuned classifier.",
             Text,
-            lambda text: (classify(text), ""),
+            lambda text: (label(text), ""),
         ),
         "alerts": _tool(
             "alerts",

@@ -1,6 +1,7 @@
 """The fine-tuned classifier as a tool in the agent's graph."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
 
 from finetune import Classifier, champion
@@ -16,12 +17,17 @@ def classify(text: str) -> list[Evidence]:
         BakeoffError: no classifier was trained yet; names the command that trains one.
     """
     identifier, classifier = _loaded(*_champion_key())
-    probabilities = classifier.predict_proba([text])[0]
-    ranked = sorted(zip(classifier.labels, map(float, probabilities), strict=True), key=lambda pair: -pair[1])
+    probabilities = map(float, classifier.predict_proba([text])[0])
+    return [labelled(text, dict(zip(classifier.labels, probabilities, strict=True)), identifier)]
+
+
+def labelled(text: str, scores: Mapping[str, float], identifier: str) -> Evidence:
+    """Return a classifier's verdict on `text`, a probability per label, as the evidence that the agent reads."""
+    ranked = sorted(scores.items(), key=lambda pair: -pair[1])
     label, score = ranked[0]
     shares = ", ".join(f"{name} {share:.2f}" for name, share in ranked)
     found = f"The fine-tuned classifier labels the text “{text}” as {label} ({shares})."
-    return [Evidence(found, f"classifier:{identifier}", (0, len(text)), score, label)]
+    return Evidence(found, f"classifier:{identifier}", (0, len(text)), score, label)
 
 
 def quoted(question: str) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from typing import Self
 
 from evals.approach import Fit, Prediction, best, together
+from evals.approaches.labelling import Labeller, as_prediction, fill
 from lab.datasets import Dataset
-from lab.llm import BaseLLM, LabelPrompt, LabelScores
+from lab.llm import LabelPrompt
 
 
 class Majority:
@@ -28,10 +29,10 @@ class Majority:
         shares = {label: count / len(self._train) for label, count in sorted(self._train.counts.items())}
         return [Prediction(best(shares), scores=shares) for _ in texts]
 
-    def update(self, new: Dataset) -> Self:
-        """Count the new labels too."""
+    def update(self, new: Dataset, gone: Dataset | None = None) -> Self:
+        """Count again."""
         assert self._train is not None, "fit first"
-        self._train = together(self._train, new)
+        self._train = together(self._train, new, gone)
         return self
 
 
@@ -40,35 +41,30 @@ class ZeroShot:
 
     name = "zero_shot"
 
-    def __init__(self, llm: BaseLLM, instruction: str) -> None:
+    def __init__(self, labeller: Labeller, instruction: str) -> None:
         self.fitted = Fit()
-        self._llm, self._instruction = llm, instruction
+        self._label, self._instruction = labeller, instruction
         self._labels: list[str] = []
+        self._validation: Dataset | None = None
 
     def fit(self, train: Dataset, validation: Dataset) -> Self:
-        """Learn the names of the labels, nothing else."""
-        self._labels = train.labels
+        """Learn the names of the labels, and the LLM's bias if it is to be calibrated."""
+        self._labels, self._validation = train.labels, validation
+        self.fitted = self._label.learn(self._prompts, self._labels, validation)
         return self
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Score every label for every text."""
-        instruction = fill(self._instruction, self._labels)
-        prompts = [LabelPrompt(instruction, text) for text in texts]
-        return [as_prediction(scores) for scores in self._llm.score_labels(prompts, self._labels)]
+        return [as_prediction(scores) for scores in self._label(self._prompts(texts), self._labels)]
 
-    def update(self, new: Dataset) -> Self:
-        """Learn the names of new labels."""
-        self._labels = sorted({*self._labels, *new.labels})
+    def update(self, new: Dataset, gone: Dataset | None = None) -> Self:
+        """Learn the names of new labels; examples themselves teach it nothing."""
+        assert self._validation is not None, "fit first"
+        known, self._labels = self._labels, sorted({*self._labels, *new.labels})
+        changed = known != self._labels
+        self.fitted = self._label.learn(self._prompts, self._labels, self._validation) if changed else Fit()
         return self
 
-
-def fill(instruction: str, labels: Sequence[str]) -> str:
-    """Return the instruction with its {labels} spelled out: "negative, neutral or positive"."""
-    return instruction.replace("{labels}", " or ".join(filter(None, [", ".join(labels[:-1]), labels[-1]])))
-
-
-def as_prediction(scores: LabelScores, evidence: Sequence[str] = ()) -> Prediction:
-    """Return an LLM's label scores as a prediction; a failure stays one."""
-    if scores.failure is not None:
-        return Prediction(None, scores.failure, evidence=evidence, tokens=scores.tokens)
-    return Prediction(best(scores.scores), scores=scores.scores, evidence=evidence, tokens=scores.tokens)
+    def _prompts(self, texts: Sequence[str]) -> list[LabelPrompt]:
+        instruction = fill(self._instruction, self._labels)
+        return [LabelPrompt(instruction, text) for text in texts]

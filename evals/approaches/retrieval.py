@@ -1,42 +1,89 @@
 """Retrieval: the nearest labelled examples vote (knn), or show the base LLM how it is done (rag)."""
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Self
 
-from evals.approach import Fit, Prediction, best
-from evals.approaches.baselines import as_prediction, fill
+import numpy as np
+
+from evals.approach import Fit, Prediction, best, together
+from evals.approaches.labelling import Labeller, as_prediction, fill
+from evals.suite import Order, Retrieval
 from lab.console import progress
 from lab.datasets import Dataset
-from lab.llm import BaseLLM, LabelPrompt
+from lab.llm import LabelPrompt
+from lab.workspace import fingerprint
 from rag import Evidence, Index, example_index
 from rag.documents import Passage, example_passages
+from rag.index import Sync
+from rag.lexical import Lexical
+from rag.retrieve import Retriever
+
+
+@dataclass(frozen=True)
+class Shots:
+    """Which labelled examples the base LLM is shown, and in which order; `seed` is that of a random order."""
+
+    k: int = 8
+    order: Order = "nearest_last"
+    diversity: float = 0.0
+    retrieval: Retrieval = "dense"
+    seed: int = 0
+
+    def arrange(self, text: str, evidence: Sequence[Evidence]) -> tuple[tuple[str, str], ...]:
+        """Return the examples (text, label) in the order of the prompt, which depends on `text` and nothing else."""
+        shots = [(item.text, item.label) for item in evidence]
+        if self.order == "nearest_last":
+            shots.reverse()
+        elif self.order == "random":
+            random = np.random.default_rng(int(fingerprint(self.seed, text), 16))
+            shots = [shots[index] for index in random.permutation(len(shots))]
+        return tuple(shots)
 
 
 class _OverExamples:
     """What both share: an index of the training examples, filled once for every approach and every base LLM."""
 
-    def __init__(self, k: int) -> None:
+    def __init__(self, k: int, counted: bool = True) -> None:
         self.fitted = Fit()
-        self._k = k
+        self._k, self._counted = k, counted
         self._index: Index | None = None
-        self._labels: list[str] = []
+        self._train: Dataset | None = None
 
     def fit(self, train: Dataset, validation: Dataset) -> Self:
         """Bring the index in line with `train`; where it is already, nothing is embedded again."""
         self._index = example_index(train.fingerprint)
-        self._labels = train.labels
-        with progress(f"index of {len(train)} examples", total=len(train)) as bar:
-            done = self._index.sync(_passages(train), advance=bar.advance)
+        self._train = train
+        done = self._sync(self._index, f"index of {len(train)} examples")
         note = "" if done.added else f"nothing was re-indexed: the index already held its {len(train)} examples"
-        self.fitted = Fit(self._index.built_seconds, reused=not done.added, note=note)
+        return self._took(not done.added, note)
+
+    def update(self, new: Dataset, gone: Dataset | None = None) -> Self:
+        """Add what is new to the index, replace what has changed, remove what is gone; the rest stays as it is.
+
+        This happens in a copy, as other approaches use the index; the seconds are those of the change alone.
+        """
+        assert self._index is not None and self._train is not None, "fit first"
+        before, self._train = self._train.fingerprint, together(self._train, new, gone)
+        self._index = self._index.copy(f"examples-{self._train.fingerprint}-after-{before}")
+        done = self._sync(self._index, f"update of the index to {len(self._train)} examples")
+        note = f"index: {done.added} examples added, {done.removed} removed, {done.unchanged} unchanged"
+        return self._took(not done.added and not done.removed, note)
+
+    def _took(self, reused: bool, note: str) -> Self:
+        assert self._index is not None
+        self.fitted = Fit(self._index.built_seconds, reused, note) if self._counted else Fit(reused=True)
         return self
 
-    def update(self, new: Dataset) -> Self:
-        """Add the new examples to the index; the old ones stay as they are."""
-        assert self._index is not None, "fit first"
-        self._index.sync(_passages(new), sources={example.source for example in new.examples})
-        self._labels = sorted({*self._labels, *new.labels})
-        return self
+    def _sync(self, index: Index, title: str) -> Sync:
+        with progress(title, total=len(self._known)) as bar:
+            return index.sync(_passages(self._known), advance=bar.advance)
+
+    @property
+    def _known(self) -> Dataset:
+        assert self._train is not None, "fit first"
+        return self._train
 
     def _neighbours(self, texts: Sequence[str]) -> list[list[Evidence]]:
         assert self._index is not None, "fit first"
@@ -44,7 +91,10 @@ class _OverExamples:
 
 
 class Knn(_OverExamples):
-    """The k nearest labelled examples vote, each weighted by its cosine similarity."""
+    """The k nearest labelled examples vote, each weighted by its cosine similarity.
+
+    As a part of another approach whose index it shares it is not `counted`: the index' seconds are told only once.
+    """
 
     name = "knn"
 
@@ -53,7 +103,7 @@ class Knn(_OverExamples):
         return [self._vote(evidence) for evidence in self._neighbours(texts)]
 
     def _vote(self, evidence: list[Evidence]) -> Prediction:
-        votes = dict.fromkeys(self._labels, 1e-9)
+        votes = dict.fromkeys(self._known.labels, 1e-9)
         for item in evidence:
             votes[item.label] += max(0.0, item.score)
         total = sum(votes.values())
@@ -62,26 +112,58 @@ class Knn(_OverExamples):
 
 
 class Rag(_OverExamples):
-    """The base LLM labels a text after it has read the k nearest labelled examples, the nearest last."""
+    """The base LLM labels a text after it has read k labelled examples found for it, the nearest last by default."""
 
     name = "rag"
 
-    def __init__(self, llm: BaseLLM, instruction: str, k: int) -> None:
-        super().__init__(k)
-        self._llm, self._instruction = llm, instruction
+    def __init__(self, labeller: Labeller, instruction: str, shots: Shots) -> None:
+        super().__init__(shots.k)
+        self._label, self._instruction, self._shots = labeller, instruction, shots
+        self._retriever: Retriever | None = None
+        self._validation: Dataset | None = None
+
+    def fit(self, train: Dataset, validation: Dataset) -> Self:
+        """Bring the index in line with `train`, and learn the LLM's bias if it is to be calibrated."""
+        self._validation = validation
+        super().fit(train, validation)
+        return self._prepare()
+
+    def update(self, new: Dataset, gone: Dataset | None = None) -> Self:
+        """Change the index, and learn the bias anew: the examples before each text have changed."""
+        super().update(new, gone)
+        return self._prepare()
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Retrieve, then let the LLM score every label."""
         neighbours = self._neighbours(texts)
-        instruction = fill(self._instruction, self._labels)
-        prompts = [
-            LabelPrompt(instruction, text, tuple((item.text, item.label) for item in reversed(evidence)))
-            for text, evidence in zip(texts, neighbours, strict=True)
-        ]
-        scored = self._llm.score_labels(prompts, self._labels)
+        scored = self._label(self._prompts(texts, neighbours), self._known.labels)
         return [
             as_prediction(scores, [item.source for item in evidence])
             for scores, evidence in zip(scored, neighbours, strict=True)
+        ]
+
+    def _prepare(self) -> Self:
+        assert self._index is not None and self._validation is not None
+        start = time.perf_counter()
+        lexical = Lexical(_passages(self._known)) if self._shots.retrieval == "fused" else None
+        self._retriever = Retriever(self._index, lexical, self._shots.diversity)
+        spent = time.perf_counter() - start if lexical else 0.0
+        learned = self._label.learn(
+            lambda texts: self._prompts(texts, self._neighbours(texts)), self._known.labels, self._validation
+        )
+        seconds = self.fitted.seconds + spent + learned.seconds
+        self.fitted = Fit(seconds, self.fitted.reused, self.fitted.note, learned.tokens)
+        return self
+
+    def _neighbours(self, texts: Sequence[str]) -> list[list[Evidence]]:
+        assert self._retriever is not None, "fit first"
+        return self._retriever.search(texts, self._k)
+
+    def _prompts(self, texts: Sequence[str], neighbours: Sequence[Sequence[Evidence]]) -> list[LabelPrompt]:
+        instruction = fill(self._instruction, self._known.labels)
+        return [
+            LabelPrompt(instruction, text, self._shots.arrange(text, evidence))
+            for text, evidence in zip(texts, neighbours, strict=True)
         ]
 
 

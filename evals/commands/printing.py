@@ -20,6 +20,9 @@ def print_run(run: "Run", json: bool) -> None:
     data = document["dataset"]
     title = f"{document['suite']}: {data['test']} test texts of {data['name']}, {data['train']} to learn from"
     console.table(HEADERS, [result_cells(row) for row in document["results"]], title)
+    for finding in document.get("findings", []):
+        console.table(finding["columns"], finding["rows"], finding["title"])
+        console.note(finding["note"])
     verdict = document["verdict"]
     lines = [verdict["statement"], *(f"  because {line}" for line in verdict["because"])]
     lines += [f"  would change if {line}" for line in verdict["would_change_if"]]

@@ -1,4 +1,4 @@
-"""One string names a dataset: "tweets", a file, or "hf:org/name"."""
+"""One string names a dataset: "tweets" or another set of the study, a file, or "hf:org/name"."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,7 +7,7 @@ from lab.datasets.examples import Dataset, Origin, Split
 from lab.datasets.files import load_file
 from lab.datasets.hub import load_hub
 from lab.datasets.splits import split_dataset
-from lab.datasets.tweets import load_tweets
+from lab.datasets.study import SETS, load_study
 from lab.errors import BakeoffError
 
 
@@ -37,8 +37,8 @@ def load_split(origin: Origin) -> Split:
 
 
 def _load(name: str, text_column: str, label_column: str) -> Dataset:
-    if name == "tweets":
-        return load_tweets()
+    if name in SETS:
+        return load_study(name)
     if name.startswith("hf:"):
         identifier, _, split = name.removeprefix("hf:").partition("@")
         return load_hub(identifier, text_column, label_column, split or "train")

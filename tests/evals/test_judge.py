@@ -10,7 +10,7 @@ import pytest
 
 from evals.approach import Fit, Prediction
 from evals.metrics import Measured, result_row
-from evals.records import Journal, Record, read_records
+from evals.records import Journal, Question, Record, read_records
 from evals.report import _price, score
 from evals.runner import MANIFEST, MEASUREMENTS, RECORDS, Run
 from evals.suite import Arm, Suite, load_suite
@@ -26,7 +26,7 @@ EVIL = "<script>alert(1)</script> & “quotes” \x1b[31m"
 def _record(arm: str, number: int, label: str | None, target: str = "good") -> Record:
     example = Example(str(number), EVIL if number == 0 else f"text {number}", target, f"x:{number}")
     prediction = Prediction(label, None if label else "no answer in time")
-    return Record.of(arm, example, prediction, 0.5)
+    return Record.of(Question(arm, "", "", "test", 0, example.id), example, prediction, 0.5)
 
 
 ARM = Arm(approach="rag", llm="embedded:x")
@@ -65,7 +65,7 @@ def test_a_line_cut_by_a_crash_is_dropped_and_the_rest_kept(tmp_path: Path) -> N
         file.write('{"arm": "a", "example": "3", "te')
     journal = Journal(path)
     journal.append([asdict(_record("a", 4, "good"))])
-    assert sorted(key[1] for key in read_records(journal)) == ["1", "2", "4"]
+    assert sorted(question.example for question in read_records(journal)) == ["1", "2", "4"]
 
 
 def test_reading_leaves_a_line_that_is_being_written_alone(tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_reading_leaves_a_line_that_is_being_written_alone(tmp_path: Path) -> No
 def test_a_retried_failure_is_replaced_by_what_came_of_it(tmp_path: Path) -> None:
     journal = Journal(tmp_path / RECORDS)
     journal.append(asdict(_record("a", 1, label)) for label in (None, "good"))
-    assert read_records(journal)["a", "1"].correct is True
+    assert [record.correct for record in read_records(journal).values()] == [True]
 
 
 def _row(key: str, right: int, answered: int, n: int) -> dict[str, Any]:

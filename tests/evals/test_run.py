@@ -56,7 +56,7 @@ def test_all_arms_on_own_data_give_the_document_of_the_design(
     document = told.json
     assert list(document) == DOCUMENT
     assert document["dataset"]["test"] == 8
-    assert [list(row) for row in document["results"]] == [RESULT] * 7
+    assert [list(row)[: len(RESULT)] for row in document["results"]] == [RESULT] * 7
     assert all(row["n"] == 8 and row["failures"] == 0 for row in document["results"])
     assert all(set(pair) >= COMPARISON for pair in document["comparisons"])
     assert set(document["verdict"]) == {"winner", "statement", "because", "would_change_if"}
@@ -129,8 +129,8 @@ def test_failures_are_asked_again_only_when_wanted(own_data: Path) -> None:
     journal = Journal(run.folder / "records.jsonl")
     row = next(journal.rows())
     journal.append([row | {"label": None, "failure": "no answer in time"}])
-    assert run_suite(suite, "3").records()["majority", row["example"]].failure
-    assert run_suite(suite, "3", retry_failures=True).records()["majority", row["example"]].correct is not None
+    assert [record.failure for record in run_suite(suite, "3").records()].count("no answer in time") == 1
+    assert all(record.failure is None for record in run_suite(suite, "3", retry_failures=True).records())
 
 
 @pytest.mark.parametrize("name", ["majority", "knn", "linear_probe", "finetuned"])

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 
 from lab.datasets import Dataset, load_dataset
-from lab.datasets.tweets import label_of
+from lab.datasets.study import label_of
 from lab.errors import BakeoffError
 from lab.workspace import Workspace
 

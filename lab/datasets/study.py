@@ -1,4 +1,7 @@
-"""The human-rated tweets of Hutto & Gilbert (ICWSM 2014), from the source archive of vaderSentiment 3.3.2."""
+"""The human-rated texts of Hutto & Gilbert (ICWSM 2014): tweets, and sentences from Amazon, films and newspapers.
+
+They come from the source archive of vaderSentiment 3.3.2.
+"""
 
 import hashlib
 import html
@@ -14,18 +17,28 @@ from lab.workspace import Workspace, lock, new_folder
 SHA256 = "5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9"
 REQUIREMENT = f"vaderSentiment==3.3.2 --hash=sha256:{SHA256}"
 STUDY = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
-RATINGS = "hutto_ICWSM_2014/tweets_GroundTruth.txt"
+# name of the dataset: (name in the study, start of its examples' ids)
+SETS = {
+    "tweets": ("tweets", "tweet"),
+    "amazon": ("amazonReviewSnippets", "amazon"),
+    "films": ("movieReviewSnippets", "film"),
+    "news": ("nytEditorialSnippets", "news"),
+}
 NEGATIVE_BELOW, POSITIVE_ABOVE = -0.5, 0.5
 
 
-def load_tweets() -> Dataset:
-    """Return the 4,200 tweets, labelled by the mean of at least twenty human ratings between -4 and 4.
+def load_study(name: str) -> Dataset:
+    """Return one set of the study, labelled by the mean of at least twenty human ratings between -4 and 4.
+
+    `name` is one of SETS: 4,200 tweets, 3,708 sentences on Amazon, 10,605 on films, 5,190 of newspaper editorials.
 
     Raises:
         BakeoffError: the archive cannot be fetched, or is not the pinned one.
     """
-    lines = _study_file(_archive(), RATINGS).decode("utf-8").splitlines()
-    return Dataset("tweets", tuple(_example(line, number) for number, line in enumerate(lines, 1)))
+    file, prefix = SETS[name]
+    content = _study_file(_archive(), f"hutto_ICWSM_2014/{file}_GroundTruth.txt").decode("utf-8")
+    lines = enumerate(content.splitlines(), 1)
+    return Dataset(name, tuple(_example(line, prefix, f"{name}:{number}") for number, line in lines))
 
 
 def label_of(rating: float) -> str:
@@ -35,9 +48,9 @@ def label_of(rating: float) -> str:
     return "positive" if rating > POSITIVE_ABOVE else "neutral"
 
 
-def _example(line: str, number: int) -> Example:
+def _example(line: str, prefix: str, source: str) -> Example:
     identifier, rating, text = line.split("\t", 2)
-    return Example(f"tweet-{identifier}", html.unescape(text).strip(), label_of(float(rating)), f"tweets:{number}")
+    return Example(f"{prefix}-{identifier}", html.unescape(text).strip(), label_of(float(rating)), source)
 
 
 def _archive() -> Path:

@@ -1,0 +1,99 @@
+"""Labels from a base LLM, with its bias towards some of them divided out if that is wanted."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from evals.approach import Fit, Prediction, best
+from evals.suite import Calibration
+from lab.console import Console
+from lab.datasets import Dataset
+from lab.errors import BakeoffError
+from lab.llm import BaseLLM, LabelPrompt, LabelScores
+
+CONTENT_FREE = ("N/A", "[MASK]", "")  # the three of Zhao et al.
+LEAST = 1e-6  # a label that is never likely would be divided by zero
+
+MakePrompts = Callable[[Sequence[str]], list[LabelPrompt]]
+
+
+class Labeller:
+    """Scores labels with a base LLM and divides each score by the LLM's prior for that label.
+
+    The prior is what the LLM says in the same context (instruction and examples) without a text to judge: about
+    "N/A", "[MASK]" and "" (content_free: Zhao et al. 2021, arXiv 2102.09690), or on average over texts (batch: Zhou
+    et al. 2023, arXiv 2309.17249). Those are validation texts here, so that the prior is the same for every batch.
+    """
+
+    def __init__(self, llm: BaseLLM, calibration: Calibration = "none", validation_texts: int = 200) -> None:
+        self._llm, self._calibration, self._validation_texts = llm, calibration, validation_texts
+        self._prior: LabelScores | None = None
+
+    def learn(self, prompts: MakePrompts, labels: Sequence[str], validation: Dataset) -> Fit:
+        """Estimate the prior where one serves all texts: for batch, and for content_free without examples.
+
+        Raises:
+            BakeoffError: the LLM answered none of the prompts.
+        """
+        texts = {"none": (), "content_free": CONTENT_FREE, "batch": validation.texts[: self._validation_texts]}
+        start = time.perf_counter()
+        asked = prompts(texts[self._calibration])
+        self._prior = None
+        if not asked or (self._calibration == "content_free" and any(prompt.shots for prompt in asked)):
+            return Fit()
+        if len(asked) > len(CONTENT_FREE):
+            Console().note(f"{self._llm.name} is calibrated on {len(asked)} validation texts")
+        self._prior = _mean(self._llm.score_labels(asked, labels))
+        if self._prior.failure:
+            fix = f"check it with: bakeoff llm check {self._llm.name}, or set calibration: none"
+            raise BakeoffError(f"answers of {self._llm.name} to calibrate on", self._prior.failure, fix)
+        return Fit(time.perf_counter() - start, tokens=self._prior.tokens)
+
+    def __call__(self, prompts: Sequence[LabelPrompt], labels: Sequence[str]) -> list[LabelScores]:
+        """Score every label for every prompt, in order."""
+        if self._calibration == "content_free" and self._prior is None:
+            return self._each_by_its_context(prompts, labels)
+        scored = self._llm.score_labels(prompts, labels)
+        return [_without(self._prior, scores) for scores in scored] if self._prior else scored
+
+    def _each_by_its_context(self, prompts: Sequence[LabelPrompt], labels: Sequence[str]) -> list[LabelScores]:
+        """Ask about the content-free texts after each prompt's own examples; their tokens are counted with it."""
+        empty = [LabelPrompt(p.instruction, text, p.shots) for p in prompts for text in CONTENT_FREE]
+        scored = self._llm.score_labels([*prompts, *empty], labels)
+        answers, asides, size = scored[: len(prompts)], scored[len(prompts) :], len(CONTENT_FREE)
+        priors = [_mean(asides[size * n : size * (n + 1)]) for n in range(len(prompts))]
+        return [
+            LabelScores(calm.scores, scores.tokens + prior.tokens, calm.failure)
+            for scores, prior in zip(answers, priors, strict=True)
+            for calm in [_without(prior, scores)]
+        ]
+
+
+def _mean(scored: Sequence[LabelScores]) -> LabelScores:
+    """Return the mean of the scores that there are, and the tokens of all."""
+    tokens = sum(scores.tokens for scores in scored)
+    answered = [scores.scores for scores in scored if scores.failure is None]
+    if not answered:
+        return LabelScores(tokens=tokens, failure=scored[0].failure)
+    return LabelScores({label: sum(s[label] for s in answered) / len(answered) for label in answered[0]}, tokens)
+
+
+def _without(prior: LabelScores, scores: LabelScores) -> LabelScores:
+    """Return the scores divided by the prior's, so that they sum to 1 again."""
+    failure = scores.failure or prior.failure
+    if failure is not None:
+        return LabelScores(tokens=scores.tokens, failure=failure)
+    ratios = {label: score / max(prior.scores[label], LEAST) for label, score in scores.scores.items()}
+    total = sum(ratios.values())
+    return LabelScores({label: ratio / total for label, ratio in ratios.items()}, scores.tokens)
+
+
+def fill(instruction: str, labels: Sequence[str]) -> str:
+    """Return the instruction with its {labels} spelled out: "negative, neutral or positive"."""
+    return instruction.replace("{labels}", " or ".join(filter(None, [", ".join(labels[:-1]), labels[-1]])))
+
+
+def as_prediction(scores: LabelScores, evidence: Sequence[str] = ()) -> Prediction:
+    """Return an LLM's label scores as a prediction; a failure stays one."""
+    if scores.failure is not None:
+        return Prediction(None, scores.failure, evidence=evidence, tokens=scores.tokens)
+    return Prediction(best(scores.scores), scores=scores.scores, evidence=evidence, tokens=scores.tokens)

@@ -1,0 +1,209 @@
+"""The arms of a finished run as candidates: what each takes and gets right, and which differences are significant."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+from evals.costs import UnitCosts, machine_cost, token_cost
+from evals.prices import Price, PriceList
+from evals.records import Journal, Record, read_records
+from evals.runner import RECORDS, Run
+from evals.scenarios import kind_of
+from evals.suite import Arm, Suite
+from evals.verdict import RETRIEVED, SIGNIFICANT, TUNED
+from lab.statistics import compare
+
+MOST_FAILED = 0.05  # an arm that fails on more texts was hardly measured
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """What was measured of one arm.
+
+    Attributes:
+        right: the share of all texts it answered rightly; one it failed on is not right.
+        interval: 95 %, of its accuracy on the texts it answered.
+        latency_ms: p95 of one text at a time; None where it was not measured.
+        answer_seconds: a text's share of the batch it was answered in.
+        change_seconds: to take in a change of the data; its fit where no update was measured.
+        tokens: per answer; None where a base LLM did not tell.
+        price: of its base LLM; None where unknown, and where it has none.
+    """
+
+    key: str
+    approach: str
+    n: int
+    failures: int
+    right: float
+    interval: Interval
+    latency_ms: float | None
+    answer_seconds: float
+    change_seconds: float
+    update_measured: bool
+    llm: str | None = None
+    tokens: float | None = 0.0
+    price: Price | None = None
+
+    @property
+    def local(self) -> bool:
+        """Tell whether all its work is done by this machine."""
+        return self.llm is None or (self.price is not None and self.price.billed == "seconds")
+
+    @property
+    def side(self) -> str:
+        """Return "tuned", "retrieved", or nothing for what is neither."""
+        return "tuned" if self.approach in TUNED else "retrieved" if self.approach in RETRIEVED else ""
+
+    def usd(self, usd_per_hour: float | None) -> UnitCosts:
+        """Return its costs in USD.
+
+        The answers of a remote LLM cost their tokens, not this machine's seconds. Records hold one sum of tokens; to
+        label, nearly all are read, so the sum is priced as read: where much is written the true cost is higher.
+        """
+        machine, tokens = machine_cost(self.answer_seconds, usd_per_hour), token_cost(self.tokens, 0, self.price)
+        return UnitCosts(
+            machine if self.local else tokens, machine_cost(self.change_seconds, usd_per_hour), 1 - self.right
+        )
+
+    def seconds(self) -> UnitCosts:
+        """Return its costs in seconds."""
+        return UnitCosts(self.answer_seconds, self.change_seconds, 1 - self.right)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The accuracy of one arm minus another's, as the run compared them."""
+
+    difference: float
+    ci: Interval
+    p_adjusted: float
+    needed: int | None
+
+    @property
+    def significant(self) -> bool:
+        """Tell whether it is more than luck may explain."""
+        return self.p_adjusted < SIGNIFICANT
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """Arms among which to choose, and the comparisons between pairs of them."""
+
+    arms: Mapping[str, Candidate]
+    differences: Mapping[tuple[str, str], Difference]
+
+    def __iter__(self) -> Iterator[Candidate]:
+        return iter(self.arms.values())
+
+    def __len__(self) -> int:
+        return len(self.arms)
+
+    def only(self, keys: Iterable[str]) -> "Candidates":
+        """Return those of these names."""
+        return Candidates({key: self.arms[key] for key in keys}, self.differences)
+
+    def difference(self, a: str, b: str) -> Difference | None:
+        """Return what the run found between two arms; None where it did not compare them."""
+        if found := self.differences.get((a, b)):
+            return found
+        turned = self.differences.get((b, a))
+        if turned is None:
+            return None
+        low, high = turned.ci
+        return Difference(-turned.difference, (-high, -low), turned.p_adjusted, turned.needed)
+
+    def is_less_accurate(self, a: str, b: str) -> bool:
+        """Tell whether `a` is significantly less accurate than `b`; what was not compared is not."""
+        found = self.difference(a, b)
+        return found is not None and found.significant and found.difference < 0
+
+    def differ(self, a: str, b: str) -> bool:
+        """Tell whether two arms differ significantly in accuracy."""
+        return self.is_less_accurate(a, b) or self.is_less_accurate(b, a)
+
+
+def read_candidates(run: Run, document: Mapping[str, Any], prices: PriceList) -> tuple[Candidates, dict[str, str]]:
+    """Return the arms of a finished run that were measured, and of the others why they were not.
+
+    Pairs that the run did not compare are compared here, a family of their own under Holm's adjustment.
+
+    Args:
+        run: whose records tell the seconds of an answer and, for those pairs, which answers were right.
+        document: its results.json.
+        prices: of base LLMs.
+    """
+    suite = Suite.model_validate(run.manifest["suite"])
+    records = _primary_records(run, suite)
+    arms, ruled_out = {}, {}
+    for arm in suite.arms:
+        row = _row(arm, document["results"])
+        reason = _unmeasured(row)
+        if row is None or reason:
+            ruled_out[arm.key] = reason
+        else:
+            seconds = [record.seconds for record in records[arm.key]]
+            arms[arm.key] = _candidate(arm, row, sum(seconds) / len(seconds), prices)
+    found = {(c["a"], c["b"]): _difference(c) for c in document["comparisons"] if c["metric"] == "accuracy"}
+    missing = [pair for pair in combinations(arms, 2) if not {pair, pair[::-1]} & found.keys()]
+    own = compare(missing, {key: _outcomes(records[key]) for key in arms}, suite.seed)
+    return Candidates(arms, found | {(c.a, c.b): _difference(asdict(c)) for c in own}), ruled_out
+
+
+def _primary_records(run: Run, suite: Suite) -> dict[str, list[Record]]:
+    """Return of each arm the records that its row of results is made of."""
+    kind, found = kind_of(suite.kind), {arm.key: list[Record]() for arm in suite.arms}
+    for record in read_records(Journal(run.folder / RECORDS)).values():
+        if kind.is_primary(suite, record):
+            found[record.arm].append(record)
+    return found
+
+
+def _outcomes(records: Iterable[Record]) -> dict[str, float]:
+    """Return of each question that was answered the share of its repeats that were right."""
+    rights: dict[str, list[bool]] = {}
+    for record in records:
+        if record.correct is not None:
+            rights.setdefault("\0".join((record.step, record.test, record.example)), []).append(record.correct)
+    return {question: sum(own) / len(own) for question, own in rights.items()}
+
+
+def _row(arm: Arm, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    named = (row for row in rows if (row["approach"], row["llm"]) == (arm.name or arm.approach, arm.llm))
+    return next(named, None)
+
+
+def _unmeasured(row: Mapping[str, Any] | None) -> str:
+    if row is None or row["accuracy"] is None:
+        return "it answered nothing"
+    if row["failures"] > MOST_FAILED * row["n"]:
+        return f"it failed on {row['failures']} of {row['n']} texts; try: bakeoff eval with --retry-failures"
+    return ""
+
+
+def _candidate(arm: Arm, row: Mapping[str, Any], seconds: float, prices: PriceList) -> Candidate:
+    low, high = row["accuracy_ci"]
+    update = row["update_seconds"]
+    tokens = row["tokens"] / row["n"] if row["tokens"] or arm.llm is None else None
+    return Candidate(
+        arm.key,
+        arm.approach,
+        n=row["n"],
+        failures=row["failures"],
+        right=row["accuracy"] * (row["n"] - row["failures"]) / row["n"],
+        interval=(low, high),
+        latency_ms=row["latency_p95_ms"],
+        answer_seconds=seconds,
+        change_seconds=row["fit_seconds"] if update is None else update,
+        update_measured=update is not None,
+        llm=arm.llm,
+        tokens=tokens,
+        price=prices.of(arm.llm) if arm.llm else None,
+    )
+
+
+def _difference(comparison: Mapping[str, Any]) -> Difference:
+    low, high = comparison["ci"]
+    return Difference(comparison["difference"], (low, high), comparison["p_adjusted"], comparison["needed"])

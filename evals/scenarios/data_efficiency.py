@@ -1,0 +1,151 @@
+"""Learning curves: how many labelled examples does each approach need, and where do the curves cross?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from evals.records import Record
+from evals.scenarios.scenario import Finding, Fits, Plan, Scenario, Step
+from evals.scenarios.static import load_parts, split_facts
+from evals.suite import Suite
+from evals.verdict import TUNED
+from lab.datasets import Dataset
+from lab.statistics import clustered_interval, seed_interval
+
+
+def plan(suite: Suite, limit: str | None) -> Plan:
+    """Return a scenario for each size and seed: the first examples of one shuffle, so that larger sets hold smaller.
+
+    The choices of an approach are made on as many validation examples as there are to learn from, at most.
+    """
+    split = load_parts(suite, suite.dataset, limit)
+    scenarios = []
+    for repeat in range(suite.repeats):
+        random = np.random.default_rng((suite.seed, repeat))
+        train, validation = (_shuffled(part, random) for part in (split.train, split.validation))
+        for size in _sizes(suite, len(train)):
+            known = validation.subset(range(min(len(validation), size)))
+            step = Step("", train.subset(range(size)), {"test": split.test})
+            scenarios.append(Scenario(str(size), suite.seed + repeat, repeat, known, (step,)))
+    return Plan(tuple(scenarios), split_facts(split))
+
+
+def is_primary(suite: Suite, record: Record) -> bool:
+    """Tell whether a record counts for the suite's main table: those learned from all examples do."""
+    return record.scenario == str(max(suite.sizes)) or record.scenario not in map(str, suite.sizes)
+
+
+def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Finding]:
+    """Return the learning curves, and for each pair of a tuned and a retrieving arm where they cross."""
+    curves = _curves(records)
+    sizes = sorted({size for curve in curves.values() for size in curve})
+    rows = [[key, *(_cell(curve.get(size, {})) for size in sizes)] for key, curve in curves.items()]
+    table = Finding(
+        f"Accuracy by the number of labelled examples, {suite.repeats} seeds",
+        ["arm", *map(str, sizes)],
+        rows,
+        "Mean over seeds ± half the 95 % interval, clustered by test text.",
+        {"sizes": sizes, "accuracy": {key: _means(curve) for key, curve in curves.items()}},
+    )
+    return [table, _crossings(suite, curves, sizes)]
+
+
+Curve = dict[int, dict[int, dict[str, float]]]  # size -> repeat -> example -> right (1) or not (0)
+
+
+def _curves(records: Sequence[Record]) -> dict[str, Curve]:
+    curves: dict[str, Curve] = {}
+    for record in records:
+        if record.correct is not None:
+            own = curves.setdefault(record.arm, {}).setdefault(int(record.scenario), {})
+            own.setdefault(record.repeat, {})[record.example] = float(record.correct)
+    return curves
+
+
+def _cell(repeats: dict[int, dict[str, float]]) -> str:
+    if not repeats:
+        return "-"
+    values: dict[str, list[float]] = {}
+    for answers in repeats.values():
+        for example, right in answers.items():
+            values.setdefault(example, []).append(right)
+    low, high = clustered_interval(values)
+    mean = float(np.mean([right for rights in values.values() for right in rights]))
+    return f"{mean:.1%} ± {(high - low) / 2 * 100:.1f}"
+
+
+def _means(curve: Curve) -> dict[int, list[float]]:
+    """Return for each size the accuracy of each seed."""
+    return {
+        size: [float(np.mean(list(answers.values()))) for _, answers in sorted(repeats.items())]
+        for size, repeats in sorted(curve.items())
+    }
+
+
+def _crossings(suite: Suite, curves: dict[str, Curve], sizes: Sequence[int]) -> Finding:
+    """Return from how many examples on each tuned arm beats each other arm, with its interval over the seeds."""
+    side = {arm.key: arm.approach in TUNED for arm in suite.arms}
+    rows, data = [], []
+    for tuned in (key for key in curves if side[key]):
+        for other in (key for key in curves if not side[key]):
+            points = crossing_points(_means(curves[tuned]), _means(curves[other]))
+            told = _told(points, sizes)
+            rows.append([tuned, other, told["crossing"], told["interval"], told["seeds"]])
+            data.append({"tuned": tuned, "other": other, "points": points})
+    return Finding(
+        "Where the tuned approach overtakes, in labelled examples",
+        ["tuned", "other", "crossing", "95 % interval", "seeds that cross"],
+        rows,
+        "Per seed, on the straight line between two sizes on a logarithmic scale; the median and the interval (t, on"
+        " that scale) over the seeds that cross and stay above.",
+        {"crossings": data},
+    )
+
+
+def crossing_points(tuned: dict[int, list[float]], other: dict[int, list[float]]) -> list[float | None]:
+    """Return for each seed the size from which on `tuned` stays above `other`; None where it never does.
+
+    A seed in which it is above from the first size on crosses there. Between two sizes the point is where the straight
+    lines over the logarithm of the size meet.
+    """
+    sizes = sorted(tuned.keys() & other.keys())
+    seeds = min(len(values) for size in sizes for values in (tuned[size], other[size])) if sizes else 0
+    return [_crossing(sizes, [tuned[size][seed] - other[size][seed] for size in sizes]) for seed in range(seeds)]
+
+
+def _crossing(sizes: Sequence[int], leads: Sequence[float]) -> float | None:
+    behind = [number for number, lead in enumerate(leads) if lead <= 0]
+    if not behind:
+        return float(sizes[0])
+    last = behind[-1]
+    if last == len(sizes) - 1:
+        return None
+    low, high = np.log2(sizes[last]), np.log2(sizes[last + 1])
+    share = -leads[last] / (leads[last + 1] - leads[last])
+    return float(2 ** (low + share * (high - low)))
+
+
+def _told(points: Sequence[float | None], sizes: Sequence[int]) -> dict[str, Any]:
+    crossed = [point for point in points if point is not None]
+    seeds = f"{len(crossed)} of {len(points)}"
+    if not crossed:
+        return {"crossing": f"never up to {max(sizes)}", "interval": "-", "seeds": seeds}
+    interval = "-"
+    spread = seed_interval(np.log2(crossed).tolist())
+    if spread:
+        interval = " – ".join(f"{2**bound:.0f}" for bound in spread)
+    return {"crossing": f"{np.median(crossed):.0f}", "interval": interval, "seeds": seeds}
+
+
+def _sizes(suite: Suite, available: int) -> list[int]:
+    """Return the suite's sizes that there are examples for, and all of them."""
+    return [*(size for size in sorted(suite.sizes) if size < available), available]
+
+
+def _shuffled(data: Dataset, random: np.random.Generator) -> Dataset:
+    """Return the examples in a random order that begins with one of each label."""
+    order = [int(number) for number in random.permutation(len(data))]
+    firsts = {data.targets[number]: number for number in reversed(order)}
+    begin = [number for number in order if firsts[data.targets[number]] == number]
+    return data.subset([*begin, *(number for number in order if number not in set(begin))])

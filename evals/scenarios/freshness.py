@@ -1,0 +1,157 @@
+"""Freshness: the data changes. New kinds of text arrive, labels change, examples are withdrawn."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from evals.costs import machine_cost
+from evals.records import Record
+from evals.scenarios.scenario import Finding, Fits, Plan, Scenario, Step, facts
+from evals.scenarios.static import load_parts
+from evals.suite import Suite
+from lab.datasets import Dataset, Example, Split
+from lab.settings import settings
+from lab.workspace import fingerprint
+
+CHANGED, MISTAKEN, WITHDRAWN = "changed labels", "wrong labels", "withdrawn"
+FAULTY = 100  # examples that arrive with wrong labels
+
+
+def plan(suite: Suite, limit: str | None) -> Plan:
+    """Return for each repeat: the first dataset, each arrival, a change of labels, a faulty batch, its withdrawal."""
+    names = (suite.dataset, *suite.arrivals)
+    splits = {name: load_parts(suite, name, limit) for name in names}
+    first = splits[suite.dataset]
+    stories = [tuple(_steps(splits, np.random.default_rng((suite.seed, repeat)))) for repeat in range(suite.repeats)]
+    scenarios = tuple(
+        Scenario("", suite.seed + repeat, repeat, first.validation, story) for repeat, story in enumerate(stories)
+    )
+    train, test = (sum(map(len, parts)) for parts in zip(*((s.train, s.test) for s in splits.values()), strict=True))
+    whole = fingerprint([split.fingerprint for split in splits.values()])
+    data = facts(" → ".join(names), whole, train, len(first.validation), test, labels=first.train.labels)
+    return Plan(scenarios, data)
+
+
+def is_primary(suite: Suite, record: Record) -> bool:
+    """Tell whether a record counts for the suite's main table: all tests, once the last kind of text has arrived."""
+    return record.step == suite.arrivals[-1] and record.test != CHANGED
+
+
+def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Finding]:
+    """Return how each arm took each change, what it cost, and whether it still says what was withdrawn."""
+    return [_changes(suite, _accuracies(records), fits), _withdrawal(suite, _accuracies(records))]
+
+
+def _steps(splits: Mapping[str, Split], random: np.random.Generator) -> list[Step]:
+    """Return the story of one repeat; each test begins one step before its data, so that before and after are known."""
+    names = list(splits)
+    arriving, held = _held_back(splits[names[-1]].train)
+    faulty = _mistaken(held, random)
+    training = [splits[name].train for name in names[:-1]] + [arriving]
+    arrivals = [
+        Step(name, train, {known: splits[known].test for known in names[: number + 2]})
+        for number, (name, train) in enumerate(zip(names, training, strict=True))
+    ]
+    tests = arrivals[-1].tests
+    changed = _changed(tests.values())
+    kept = {name: _without(test, changed) for name, test in tests.items()}
+    arrivals[-1] = replace(arrivals[-1], tests={**tests, CHANGED: changed})
+    relabelled = Step(CHANGED, _changed(training), {**kept, CHANGED: changed, WITHDRAWN: faulty})
+    mistake = Step(MISTAKEN, faulty, {WITHDRAWN: faulty})
+    return [*arrivals, relabelled, mistake, Step(WITHDRAWN, faulty.subset(()), {WITHDRAWN: faulty}, gone=faulty)]
+
+
+def _changed(parts: Iterable[Dataset]) -> Dataset:
+    """Return the slice whose label changes, with the new one: praise with an exclamation mark is neutral now."""
+    parts = list(parts)
+    known = [e for part in parts for e in part.examples if e.label == "positive" and "!" in e.text]
+    return replace(parts[0], examples=tuple(replace(example, label="neutral") for example in known))
+
+
+def _without(test: Dataset, changed: Dataset) -> Dataset:
+    ids = {example.id for example in changed.examples}
+    return replace(test, examples=tuple(example for example in test.examples if example.id not in ids))
+
+
+def _held_back(data: Dataset) -> tuple[Dataset, Dataset]:
+    """Return the data in two parts: what arrives, and up to a hundred examples that arrive later with wrong labels."""
+    size = min(FAULTY, len(data) // 4)
+    return data.subset(range(len(data) - size)), data.subset(range(len(data) - size, len(data)))
+
+
+def _mistaken(data: Dataset, random: np.random.Generator) -> Dataset:
+    """Give each example a label that is wrong."""
+
+    def wrong(example: Example) -> Example:
+        return replace(example, label=str(random.choice([label for label in data.labels if label != example.label])))
+
+    return replace(data, examples=tuple(map(wrong, data.examples)))
+
+
+Accuracies = dict[tuple[str, str, str], float]  # arm, step, test -> accuracy over the texts and repeats
+
+
+def _accuracies(records: Sequence[Record]) -> Accuracies:
+    rights: dict[tuple[str, str, str], list[bool]] = {}
+    for record in records:
+        if record.correct is not None:
+            rights.setdefault((record.arm, record.step, record.test), []).append(record.correct)
+    return {cell: float(np.mean(values)) for cell, values in rights.items()}
+
+
+def _changes(suite: Suite, accuracies: Accuracies, fits: Fits) -> Finding:
+    """Return a row per arm and change: accuracy on what changed before and after, forgetting, and what it took."""
+    names = [suite.dataset, *suite.arrivals]
+    rows = []
+    for arm in suite.arms:
+        for before, now in pairwise([*names, CHANGED]):
+            old = names[: names.index(now)] if now in names else names
+            spent = [fit.seconds for key, fit in fits.items() if (key.arm, key.step) == (arm.key, now)]
+            seconds = float(np.mean(spent)) if spent else None
+            rows.append(
+                {
+                    "arm": arm.key,
+                    "change": now,
+                    "before": accuracies.get((arm.key, before, now)),
+                    "after": accuracies.get((arm.key, now, now)),
+                    "old_before": _mean(accuracies.get((arm.key, before, name)) for name in old),
+                    "old_after": _mean(accuracies.get((arm.key, now, name)) for name in old),
+                    "seconds": seconds,
+                    "usd": machine_cost(seconds, settings().usd_per_hour),
+                }
+            )
+    return Finding(
+        "What each change does to accuracy, and what taking it in costs",
+        ["arm", "change", "before", "after", "old data before", "old data after", "seconds", "$"],
+        [[_shown(value) for value in row.values()] for row in rows],
+        "Before and after: accuracy on the texts of the change. Old data: mean accuracy on the tests of what came"
+        " earlier; its fall is forgetting. Dollars are seconds at your hourly price.",
+        {"changes": rows},
+    )
+
+
+def _withdrawal(suite: Suite, accuracies: Accuracies) -> Finding:
+    """Return how often each arm says a wrong label before it arrived, while it stands, and after its withdrawal."""
+    steps = (CHANGED, MISTAKEN, WITHDRAWN)
+    rows = [[arm.key, *(accuracies.get((arm.key, step, WITHDRAWN)) for step in steps)] for arm in suite.arms]
+    return Finding(
+        "Does it still say what was withdrawn?",
+        ["arm", "says it before", "while it stands", "after the withdrawal"],
+        [[_shown(value) for value in row] for row in rows],
+        "A batch of examples arrives with wrong labels and is withdrawn again: the share of its texts that get the"
+        " wrong label. What an approach says before it ever saw the batch is its own error.",
+        {"withdrawal": [dict(zip(("arm", "before", "standing", "after"), row, strict=True)) for row in rows]},
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def _shown(value: float | str | None) -> str:
+    if isinstance(value, str):
+        return value
+    return "-" if value is None else f"{value:.1%}" if value <= 1 else f"{value:.1f}"

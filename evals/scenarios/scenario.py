@@ -1,0 +1,89 @@
+"""The nouns of an experiment: a Scenario is a sequence of Steps, at each of which an approach learns and is tested."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from evals.approach import Fit
+from lab.datasets import Dataset
+
+
+@dataclass(frozen=True)
+class Step:
+    """One moment: what arrives, and what is asked after it was taken in.
+
+    Attributes:
+        name: "" where there is but one.
+        new: examples to learn from; at the first step the training data, later what is new or has a new label.
+        tests: the examples to label, by the name of the test.
+        gone: examples that are withdrawn.
+    """
+
+    name: str
+    new: Dataset
+    tests: Mapping[str, Dataset]
+    gone: Dataset | None = None
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What one fitted approach lives through.
+
+    Attributes:
+        name: "" where a suite has but one.
+        seed: of this repeat, which is numbered `repeat`.
+        validation: what choices are made on.
+    """
+
+    name: str
+    seed: int
+    repeat: int
+    validation: Dataset
+    steps: tuple[Step, ...]
+
+    def tests(self) -> Iterator[tuple[Step, str, Dataset]]:
+        """Yield each step with the name and the examples of each of its tests."""
+        for step in self.steps:
+            for name, test in step.tests.items():
+                yield step, name, test
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All that the arms of a suite will live through, and facts about the data for the manifest."""
+
+    scenarios: tuple[Scenario, ...]
+    data: Mapping[str, Any]
+
+    @property
+    def answers(self) -> int:
+        """Return how many answers each arm has to give."""
+        return sum(len(test) for scenario in self.scenarios for _, _, test in scenario.tests())
+
+
+class Moment(NamedTuple):
+    """Where in the experiment something was measured: which arm, in which scenario and repeat, after which step."""
+
+    arm: str
+    scenario: str
+    repeat: int
+    step: str
+
+
+Fits = Mapping[Moment, Fit]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A table that a suite reports beside accuracy; its title says what was found."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Any]]
+    note: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+def facts(name: str, fingerprint: str, train: int, validation: int, test: int, **more: Any) -> dict[str, Any]:
+    """Return what a manifest says of the data."""
+    return {"name": name, "fingerprint": fingerprint, "train": train, "validation": validation, "test": test, **more}

@@ -1,0 +1,168 @@
+"""What the arms live through: learning curves, changing data, worse texts; planned rightly, killed and resumed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from evals.scenarios import kind_of
+from evals.scenarios.data_efficiency import crossing_points
+from evals.scenarios.freshness import CHANGED, MISTAKEN, WITHDRAWN
+from evals.scenarios.robustness import CLEAN, PERTURBATIONS, emoji, typos
+from evals.suite import Suite, built_in_suites, load_suite
+from lab.errors import BakeoffError
+from tests.conftest import Outcome
+
+ROOT = Path(__file__).parents[2]
+TIMES = ("latency_p50_ms", "latency_p95_ms", "fit_seconds", "update_seconds", "seconds")
+KINDS = ("data_efficiency", "freshness", "robustness")
+
+
+@pytest.mark.parametrize("suite", built_in_suites(), ids=lambda suite: suite.name)
+def test_every_built_in_suite_says_what_it_asks_and_has_a_quick_form(suite: Suite) -> None:
+    assert suite.description
+    assert suite.budgets
+    quick = load_suite(suite.name, quick=True)
+    assert quick != suite
+    assert [arm.key for arm in quick.arms] == [arm.key for arm in suite.arms]
+
+
+def test_a_suite_without_what_its_kind_needs_is_refused() -> None:
+    Path("x.yaml").write_text("name: x\nkind: freshness\nreference: knn\narms: [{approach: knn}]\n")
+    with pytest.raises(BakeoffError, match="needs arrivals"):
+        load_suite("x.yaml")
+    with pytest.raises(BakeoffError, match="a suite with a quick form"):
+        load_suite("x.yaml", quick=True)
+
+
+def test_larger_training_sets_hold_the_smaller_and_every_label_from_the_start() -> None:
+    suite = load_suite("data_efficiency").model_copy(update={"repeats": 2})
+    plan = kind_of(suite.kind).plan(suite, "20")
+    assert len(plan.scenarios) == 2 * (len(suite.sizes) + 1)
+    first, second = (plan.scenarios[number::6] for number in (0, 1))
+    assert {step.new.fingerprint for scenario in first for step in scenario.steps}.__len__() == 2, "seeds draw anew"
+    small, larger = plan.scenarios[0].steps[0], second[0].steps[0]
+    assert small.new.examples == larger.new.examples[: len(small.new)]
+    assert set(small.new.targets[:3]) == {"negative", "neutral", "positive"}
+    assert len(plan.scenarios[0].validation) == len(small.new) == 8
+    assert len({tuple(s.steps[0].tests["test"].texts) for s in plan.scenarios}) == 1, "all on the same test texts"
+
+
+def test_curves_cross_where_the_lead_begins_for_good() -> None:
+    tuned = {8: [0.4, 0.6, 0.4, 0.5], 32: [0.6, 0.5, 0.4, 0.6], 128: [0.8, 0.8, 0.4, 0.7]}
+    other = {8: [0.5, 0.5, 0.5, 0.4], 32: [0.5, 0.6, 0.5, 0.5], 128: [0.6, 0.6, 0.5, 0.6]}
+    points = crossing_points(tuned, other)
+    assert points[0] == pytest.approx(16), "halfway between 8 and 32 on a logarithmic scale"
+    assert points[1] == pytest.approx(2 ** (5 + 2 / 3)), "the early lead is lost again: the later crossing counts"
+    assert points[2] is None
+    assert points[3] == 8, "ahead from the first size on"
+
+
+def test_data_that_changes_is_tested_before_and_after_and_what_is_withdrawn_was_wrong() -> None:
+    suite = load_suite("freshness")
+    steps = kind_of(suite.kind).plan(suite, "40").scenarios[0].steps
+    assert [step.name for step in steps] == ["tweets", "amazon", "films", "news", CHANGED, MISTAKEN, WITHDRAWN]
+    for before, now in pairwise(steps[:4]):
+        assert before.tests[now.name] == now.tests[now.name], "asked before the arrival and after it"
+    changed = steps[4]
+    new_labels = {example.id: example.label for example in changed.tests[CHANGED].examples}
+    assert new_labels
+    assert set(new_labels.values()) == {"neutral"}
+    assert not new_labels.keys() & {e.id for name in ("tweets", "amazon") for e in changed.tests[name].examples}
+    known = {example.id: example.label for step in steps[:4] for example in step.new.examples}
+    assert all(known[example.id] == "positive" for example in changed.new.examples)
+    mistake, withdrawal = steps[5:]
+    assert withdrawal.gone == mistake.new == mistake.tests[WITHDRAWN]
+    assert not known.keys() & {example.id for example in mistake.new.examples}
+    tests = [test for step in steps[:5] for name, test in step.tests.items() if name != WITHDRAWN]
+    tested = {example.id for test in tests for example in test.examples}
+    assert not tested & known.keys()
+
+
+def test_perturbations_change_the_text_and_nothing_else() -> None:
+    suite = load_suite("robustness")
+    clean, *noisy = kind_of(suite.kind).plan(suite, "40").scenarios
+    tests = clean.steps[0].tests
+    assert list(tests) == [CLEAN, *PERTURBATIONS]
+    for name, test in tests.items():
+        assert test.targets == tests[CLEAN].targets
+        assert (test.texts == tests[CLEAN].texts) == (name == CLEAN)
+    train = clean.steps[0].new
+    wrong = [np.mean([a != b for a, b in zip(s.steps[0].new.targets, train.targets, strict=False)]) for s in noisy]
+    assert wrong == pytest.approx([0.1, 0.3, 0.0], abs=0.001)
+    assert len(noisy[2].steps[0].new) == len(train) + 3 * (len(train) // 10)
+    random = np.random.default_rng(0)
+    assert sorted(typos("wonderful evening", random)) == sorted("wonderful evening")
+    assert emoji("fine", random).startswith("fine ")
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_suite_of_each_kind_runs_and_says_what_it_found(name: str, bakeoff: Callable[..., Outcome]) -> None:
+    told = bakeoff("eval", name, "--quick", "--only", "knn", "--only", "linear_probe", "--json")
+    assert told.code == 0, told.err
+    document = told.json
+    assert [row["failures"] for row in document["results"]] == [0, 0]
+    assert document["findings"]
+    for finding in document["findings"]:
+        assert {len(row) for row in finding["rows"]} == {len(finding["columns"])}
+    if name == "freshness":
+        _check_freshness(document)
+    shown = bakeoff("runs", "show", document["run_id"])
+    assert document["findings"][0]["title"] in shown.out
+
+
+def _check_freshness(document: dict[str, Any]) -> None:
+    """The index says what was withdrawn while it stands, and not after; both arms say what an update takes."""
+    knn, _ = document["findings"][1]["data"]["withdrawal"]
+    assert knn["standing"] > 0.5 > knn["after"]
+    assert knn["after"] == knn["before"], "nothing of it is left"
+    assert all(row["update_seconds"] > 0 for row in document["results"])
+
+
+def test_a_killed_freshness_run_ends_like_one_that_was_not(tmp_path: Path) -> None:
+    for folder in ("killed", "whole"):
+        (tmp_path / folder).mkdir()
+    arms = ("--only", "knn", "--only", "linear_probe")
+    command = [sys.executable, "-m", "cli", "eval", "freshness", "--quick", *arms, "--json"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    process = subprocess.Popen(command, cwd=tmp_path / "killed", env=environment, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(tmp_path / "killed", 200, process)
+    finally:
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+    documents = [_document(command, tmp_path / folder, environment) for folder in ("killed", "whole")]
+    assert documents[0] == documents[1]
+
+
+def _wait_for(folder: Path, answers: int, process: "subprocess.Popen[bytes]") -> None:
+    for _ in range(2400):
+        found = list(folder.glob(".bakeoff/runs/*/records.jsonl"))
+        if found and found[0].read_bytes().count(b"\n") >= answers:
+            return
+        assert process.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.05)
+    raise AssertionError(f"no {answers} answers in two minutes")
+
+
+def _document(command: list[str], folder: Path, environment: dict[str, str]) -> Any:
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return _timeless(json.loads(done.stdout))
+
+
+def _timeless(node: Any) -> Any:
+    """Return a document without what the clock decides."""
+    if isinstance(node, dict):
+        kept = {name: _timeless(value) for name, value in node.items() if name not in TIMES}
+        return kept | ({"rows": None} if "rows" in node else {})
+    return [_timeless(value) for value in node] if isinstance(node, list) else node
