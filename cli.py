@@ -21,6 +21,7 @@ COMMANDS = {
     "index": ("rag.commands", "app", "The document index: add, search, status."),
     "llm": ("lab.commands", "app", "Base LLMs: check."),
     "tools": ("agents.commands", "app", "The agent's tools."),
+    "advise": ("evals.commands.advise", "app", "Say which arm to use, at what cost, and what would change that."),
     "runs": ("evals.commands.runs", "app", "Eval runs: list, show, compare, gate, reproduce, export."),
 }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 from xml.etree import ElementTree
 
-from evals.gate import Check, by_arm, primary_records
+from evals.gate import Check
 from evals.records import Record
 from evals.runner import Run
 from lab.console import printable
@@ -53,10 +53,13 @@ def export_junit(run: Run, path: Path, min_accuracy: float | None = None, checks
         BakeoffError: the file cannot be written.
     """
     suite = ElementTree.Element("testsuite", name=f"bakeoff {run.id}", timestamp=str(run.manifest["started"]))
-    for arm, records in by_arm(run.records()).items():
+    asked: dict[str, list[Record]] = {}
+    for record in run.records():
+        asked.setdefault(record.arm, []).append(record)
+    for arm, records in asked.items():
         _add_answers(suite, arm, records)
     if min_accuracy is not None:
-        for arm, records in by_arm(primary_records(run)).items():
+        for arm, records in run.primary().items():
             _add_accuracy(suite, arm, records, min_accuracy)
     for check in checks:
         kind = {True: None, False: "failure", None: "error"}[check.passed]

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from evals.manifest import Difference, manifest_differences
 from evals.records import Record
 from evals.runner import Run
-from evals.scenarios import kind_of
-from evals.suite import Suite
 from lab.errors import BakeoffError, GateFailed
 from lab.statistics import Comparison, compare
 
@@ -69,9 +67,8 @@ def compare_runs(a: Run, b: Run) -> RunComparison:
     Raises:
         BakeoffError: the test sets differ, share fewer than 30 examples, or the runs share no arm.
     """
-    records = {run.id: primary_records(run) for run in (a, b)}
-    n = _shared_examples(a.id, b.id, records)
-    ours, theirs = (by_arm(records[run.id]) for run in (a, b))
+    ours, theirs = (run.primary() for run in (a, b))
+    n = _shared_examples({a.id: ours, b.id: theirs})
     shared = [arm for arm in ours if arm in theirs]
     if not shared:
         got = f"{', '.join(ours)} in {a.id}, and {', '.join(theirs)} in {b.id}"
@@ -95,20 +92,6 @@ def compare_runs(a: Run, b: Run) -> RunComparison:
     ]
     unshared = tuple(sorted(ours.keys() ^ theirs.keys()))
     return RunComparison(a.id, b.id, n, tuple(changes), unshared, tuple(manifest_differences(b.manifest, a.manifest)))
-
-
-def primary_records(run: Run) -> list[Record]:
-    """Return the records that count for the run's main table: those whose accuracy `bakeoff runs show` tells."""
-    suite = Suite.model_validate(run.manifest["suite"])
-    return [record for record in run.records() if kind_of(suite.kind).is_primary(suite, record)]
-
-
-def by_arm(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Return each arm's records, arms in the order of their first."""
-    arms: dict[str, list[Record]] = {}
-    for record in records:
-        arms.setdefault(record.arm, []).append(record)
-    return arms
 
 
 def check_regressions(comparison: RunComparison, margin: float | None = None) -> list[Check]:
@@ -182,13 +165,16 @@ def _is_shown(change: ArmChange, found: Comparison, margin: float) -> bool:
     return float(norm.sf(tango(*change.alone, found.n, margin / 100))) < ALPHA / 2
 
 
-def _shared_examples(a: str, b: str, records: Mapping[str, Sequence[Record]]) -> int:
-    """Return how many test examples both runs have.
+def _shared_examples(runs: Mapping[str, Mapping[str, Sequence[Record]]]) -> int:
+    """Return how many test examples both runs have, of which each arm's records are given.
 
     Raises:
         BakeoffError: an example is another text or label in the other run, or there are too few.
     """
-    ours, theirs = ({_place(record): (record.text, record.target) for record in records[run]} for run in (a, b))
+    (a, ours), (b, theirs) = (
+        (run, {_place(record): (record.text, record.target) for own in arms.values() for record in own})
+        for run, arms in runs.items()
+    )
     shared = ours.keys() & theirs.keys()
     changed = min((place for place in shared if ours[place] != theirs[place]), default=None)
     fix = "compare runs of the same data, seed and --limit"

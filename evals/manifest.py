@@ -71,7 +71,7 @@ def run_manifest(
         "seeds": list(seeds) or [suite.seed],
         "dataset": dict(data),
         "models": {name: model_fingerprint(name) for name in sorted({n for arm in suite.arms for n in _models(arm)})},
-        "own_code": {arm.approach: _own_code(arm) for arm in suite.arms if _is_own(arm)},
+        "own_code": own_code(suite),
         "settings": public_settings() | deciding_settings(),
         "machine": {
             "system": f"{platform.system()} {platform.machine()}",
@@ -91,6 +91,14 @@ def deciding_settings() -> dict[str, Any]:
     address = urlsplit(settings().openai_base_url or "")
     server = f"{address.hostname or ''}:{address.port or ''}{address.path}"  # neither a password nor a query
     return chosen | {"openai_server": server if address.hostname else None}
+
+
+def own_code(suite: Suite) -> dict[str, str | None]:
+    """Return a fingerprint of each class of the user's own: edited code is another approach.
+
+    None stands for one that cannot be found, which fails its arm alone.
+    """
+    return {arm.approach: _code(arm) for arm in suite.arms if _is_own(arm)}
 
 
 def public_settings() -> dict[str, Any]:
@@ -148,8 +156,7 @@ def _is_own(arm: Arm) -> bool:
     return arm.approach not in get_args(ApproachName)
 
 
-def _own_code(arm: Arm) -> str | None:
-    """Return the fingerprint of a class of the user's own; None if it cannot be found, which fails that arm alone."""
+def _code(arm: Arm) -> str | None:
     from evals.approaches.own import own_code
 
     try:

@@ -82,7 +82,7 @@ def outcomes(records: Sequence[Record]) -> dict[str, float]:
 def accuracy_interval(records: Sequence[Record]) -> tuple[float, float]:
     """Return the 95 % interval of the accuracy: Wilson's, or with repeats the one clustered by example."""
     answered = [record for record in records if record.label is not None]
-    if _are_repeated([record.example for record in answered]):
+    if _are_repeated([record.item for record in answered]):
         return clustered_interval(_by_example(answered))
     return wilson(sum(record.label == record.target for record in answered), len(answered))
 
@@ -98,7 +98,7 @@ def _more(answered: Sequence[Record]) -> dict[str, Any]:
     more: dict[str, Any] = {"macro_f1_ci": None, "ece": None, "repeats": len(repeats), "accuracy_seeds_ci": None}
     if not answered:
         return more
-    clusters = [record.example for record in answered]
+    clusters = [record.item for record in answered]
     calibration = _calibration(answered)
     by_seed = [[r.label == r.target for r in answered if r.repeat == repeat] for repeat in repeats]
     over_seeds = seed_interval([sum(own) / len(own) for own in by_seed])
@@ -120,7 +120,7 @@ def _by_example(records: Sequence[Record]) -> dict[str, list[bool]]:
     found: dict[str, list[bool]] = {}
     for record in records:
         if record.label is not None:
-            found.setdefault(record.example, []).append(record.label == record.target)
+            found.setdefault(record.item, []).append(record.label == record.target)
     return found
 
 

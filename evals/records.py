@@ -68,6 +68,11 @@ class Record:
         return Question(self.arm, self.scenario, self.step, self.test, self.repeat, self.example)
 
     @property
+    def item(self) -> str:
+        """Return what is asked in every repeat, by every arm: a text at one place of the experiment."""
+        return "\0".join((self.scenario, self.step, self.test, self.example))
+
+    @property
     def correct(self) -> bool | None:
         """Tell whether the label is right; None for a failure, which is neither right nor wrong."""
         return None if self.label is None else self.label == self.target

@@ -8,7 +8,8 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from evals.approach import Fit
-from evals.metrics import Measured, result_row
+from evals.leakage import LABEL_NOISE, suspicious
+from evals.metrics import Measured, outcomes, result_row
 from evals.records import Record
 from evals.runner import MANIFEST, Run
 from evals.scenarios import Fits, kind_of
@@ -32,17 +33,17 @@ def score(run: Run) -> dict[str, Any]:
     suite = Suite.model_validate(manifest["suite"])
     kind = kind_of(suite.kind)
     records, measured = run.records(), run.measured()
-    primary = [record for record in records if kind.is_primary(suite, record)]
-    by_arm = {arm.key: [record for record in primary if record.arm == arm.key] for arm in suite.arms}
+    by_arm = run.primary()
     fits = run.fits()
     rows = [
         {"key": arm.key, **result_row(arm, by_arm[arm.key], measured.get(arm.key, Measured(Fit())), _price(arm))}
         | {"update_seconds": _update_seconds(arm, fits)}
         for arm in suite.arms
     ]
-    comparisons = compare(_pairs(suite), {key: _outcomes(own) for key, own in by_arm.items()}, suite.seed)
+    comparisons = compare(_pairs(suite), {key: outcomes(own) for key, own in by_arm.items()}, suite.seed)
     waiting = manifest.get("answers", manifest["dataset"]["test"]) * len(suite.arms) - len(records)
     verdict = unfinished(waiting) if waiting > 0 else decide(rows, comparisons, suite.reference_key)
+    verdict.because.extend(_doubts(suite, manifest, rows))
     document = _document(run, manifest, suite.arms, rows, comparisons, verdict)
     found = kind.findings(suite, records, fits)
     document |= {"findings": [asdict(finding) for finding in found]} if found else {}
@@ -52,13 +53,13 @@ def score(run: Run) -> dict[str, Any]:
     return document
 
 
-def _outcomes(records: Sequence[Record]) -> dict[str, float]:
-    """Return for each question, its repeats taken together, the share of answers that were right."""
-    rights: dict[str, list[bool]] = {}
-    for record in records:
-        if record.correct is not None:
-            rights.setdefault("\0".join((record.step, record.test, record.example)), []).append(record.correct)
-    return {question: sum(own) / len(own) for question, own in rights.items()}
+def _doubts(suite: Suite, manifest: dict[str, Any], rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Return, in words, what speaks against the figures: leaks, and accuracies better than the labels allow."""
+    leaks = [f"doubtful: {leak['what']} ({leak['count']}); {leak['fix']}" for leak in manifest.get("leaks", [])]
+    noise = LABEL_NOISE.get(suite.dataset)
+    judged = [row for row in rows if noise and row["accuracy"] is not None]
+    found = [(row["key"], suspicious(row["accuracy"], row["n"] - row["failures"], noise or 0)) for row in judged]
+    return leaks + [f"doubtful: {key}: {suspicion.statement}" for key, suspicion in found if suspicion]
 
 
 def _update_seconds(arm: Arm, fits: Fits) -> float | None:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from evals.approach import Approach, Fit, Prediction
-from evals.approaches import build_approach
-from evals.manifest import deciding_settings, run_manifest
+from evals.leakage import find_leaks
+from evals.manifest import deciding_settings, own_code, run_manifest
 from evals.metrics import Measured
 from evals.records import Journal, Question, Record, read_records
 from evals.scenarios import Moment, Scenario, Step, kind_of
@@ -47,6 +47,15 @@ class Run:
         """Return the latest record of each question."""
         return list(read_records(Journal(self.folder / RECORDS)).values())
 
+    def primary(self) -> dict[str, list[Record]]:
+        """Return of each arm the records that count for the main table, whose accuracy `bakeoff runs show` tells."""
+        suite = Suite.model_validate(self.manifest["suite"])
+        found: dict[str, list[Record]] = {arm.key: [] for arm in suite.arms}
+        for record in self.records():
+            if kind_of(suite.kind).is_primary(suite, record):
+                found[record.arm].append(record)
+        return found
+
     def fits(self) -> dict[Moment, Fit]:
         """Return what it took each arm to get ready, and to take in each change; the first time is the true one."""
         found: dict[Moment, Fit] = {}
@@ -78,7 +87,9 @@ def run_suite(suite: Suite, limit: str | None = None, fresh: bool = False, retry
     """
     plan = kind_of(suite.kind).plan(suite, limit)
     asked = [[example.id for example in test.examples] for one in plan.scenarios for _, _, test in one.tests()]
-    key = fingerprint(suite.model_dump(), plan.data["fingerprint"], asked, deciding_settings())
+    key = fingerprint(
+        suite.model_dump(mode="json"), own_code(suite), plan.data["fingerprint"], asked, deciding_settings()
+    )
     folder = Workspace.current().runs / f"{suite.name}-{key[:8]}"
     with lock(folder.with_suffix(".lock"), f"the run {folder.name}"):
         if fresh and folder.exists():
@@ -86,10 +97,20 @@ def run_suite(suite: Suite, limit: str | None = None, fresh: bool = False, retry
         run = Run(folder)
         if not (folder / MANIFEST).exists():
             seeds = sorted({scenario.seed for scenario in plan.scenarios})
-            write_json(folder / MANIFEST, run_manifest(suite, plan.data, seeds, limit) | {"answers": plan.answers})
+            found = {"answers": plan.answers, "leaks": _leaks(plan.scenarios[0])}
+            write_json(folder / MANIFEST, run_manifest(suite, plan.data, seeds, limit) | found)
         for arm in suite.arms:
             _ArmRun(run, suite, arm, retry_failures).go(plan.scenarios)
     return run
+
+
+def _leaks(scenario: Scenario) -> list[dict[str, Any]]:
+    """Return what gives test labels away before anything is asked, and warn of it."""
+    first = scenario.steps[0]
+    leaks = find_leaks(first.new, scenario.validation, next(iter(first.tests.values())))
+    for leak in leaks:
+        Console().warn(f"{leak.what} ({leak.count}, such as {', '.join(leak.examples)}); {leak.fix}")
+    return [asdict(leak) for leak in leaks]
 
 
 class _ArmRun:
@@ -120,6 +141,8 @@ class _ArmRun:
 
     def _live(self, scenario: Scenario, bar: Bar) -> None:
         """Take in what each step brings and answer its tests; what cannot be made ready fails alone."""
+        from evals.approaches import build_approach  # heavy: PyTorch, LangGraph
+
         suite = self._suite.model_copy(update={"seed": scenario.seed})
         approach: Approach | None = None
         failure = None
@@ -150,7 +173,7 @@ class _ArmRun:
         self._measurements.append([{**moment._asdict(), "fit": asdict(fit), "latencies_ms": list(latencies)}])
 
     def _answer(self, asked: Mapping[Question, Example], predict: Predict, bar: Bar) -> None:
-        size = CHUNK if _is_local(self._arm) else REMOTE_CHUNK
+        size = CHUNK if self._arm.is_local else REMOTE_CHUNK
         questions = iter(asked.items())
         while chunk := list(islice(questions, size)):
             start = time.perf_counter()
@@ -199,7 +222,3 @@ def _latencies(predict: Predict, texts: Sequence[str]) -> list[float]:
         if answer.failure is None:  # a refusal is fast, but it is no answer
             milliseconds.append(round((time.perf_counter() - start) * 1000, 3))
     return milliseconds
-
-
-def _is_local(arm: Arm) -> bool:
-    return arm.llm is None or arm.llm.startswith("embedded:")

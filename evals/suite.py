@@ -165,7 +165,7 @@ class Suite(BaseModel):
             BakeoffError: two different arms have the same name.
         """
         arms = [
-            arm.model_copy(update={"llm": canonical_name(arm.llm or llm) if arm.approach in USES_LLM else None})
+            arm.model_copy(update={"llm": canonical_name(arm.llm or llm) if arm.uses_llm else None})
             for arm in self.arms
         ]
         unique: dict[str, Arm] = {}
@@ -218,7 +218,8 @@ def load_suite(name: str, llm: str | None = None, quick: bool = False) -> Suite:
         raise BakeoffError(f"a suite among {known}, or a YAML file", f"'{name}'", "choose one, or copy and edit one")
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        suite = Suite.model_validate(_quickened(document) if quick else document)
+        context = {"folder": str(path.parent.resolve())}  # where a class of the user's own may lie
+        suite = Suite.model_validate(_quickened(document) if quick else document, context=context)
     except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise BakeoffError(
             f"a suite in {path.name}", _first(error), "compare it with bakeoff's sentiment.yaml"

@@ -13,7 +13,7 @@ from lab.command_app import Json, command_app
 from lab.console import Console
 
 if TYPE_CHECKING:
-    from evals.choice import Needs
+    from evals.advice.choice import Needs
 
 WIDTH = 80
 HEADERS = ("arm", "right", "p95 ms", "{}/1,000", "{}/1,000 right", "{}/month")
@@ -51,8 +51,8 @@ def advise(
     json: Json = False,
 ) -> None:
     """Say which arm of a finished run to use, why, and the smallest change that would turn that over."""
-    from evals.advice import advise as advise_
-    from evals.advice import finished_run
+    from evals.advice.advice import advise as advise_
+    from evals.advice.advice import finished_run
     from evals.prices import load_prices
     from lab.settings import settings
 
@@ -73,7 +73,7 @@ def advise(
 
 def _needs(given: dict[str, float | None]) -> "Needs":
     """Return the needs: what was not given is asked at a terminal, and assumed elsewhere, which is said."""
-    from evals.choice import Needs
+    from evals.advice.choice import Needs
 
     known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     needs = replace(Needs(), **known)
@@ -155,7 +155,7 @@ def _rests(found: dict[str, Any], key: str) -> str:
 
 def _cells(arm: dict[str, Any], priced: bool) -> list[str]:
     """Return an arm's figures under HEADERS, in dollars where any are known, else in seconds of this machine."""
-    from evals.wording import significant
+    from evals.advice.wording import significant
 
     unit = "cost_per_{}_usd" if priced else "seconds_per_{}"
     answer, correct, month = (arm[unit.format(what)] for what in ("answer", "correct", "month"))

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from lab.errors import BakeoffError
 from lab.llm.embedded import EmbeddedChat
+from lab.llm.names import canonical_name
 from lab.llm.scoring import LabelScorer, LikelihoodScorer, RemoteScorer
 from lab.llm.weights import EMBEDDED
 from lab.redact import reason
@@ -46,19 +47,6 @@ def resolve_llm(name: str | None = None) -> BaseLLM:
         return BaseLLM(f"embedded:{model}", chat, LikelihoodScorer(chat), embedded=True)
     remote = _remote(provider, model)
     return BaseLLM(f"{provider}:{model}", remote, RemoteScorer(remote), embedded=False)
-
-
-def canonical_name(name: str) -> str:
-    """Return "provider:model" for either spelling of it, "provider/model" being the other.
-
-    Raises:
-        BakeoffError: it is neither.
-    """
-    cut = min((name.find(mark) for mark in ":/" if mark in name), default=-1)
-    provider, model = name[:cut], name[cut + 1 :]
-    if cut <= 0 or not model:
-        raise BakeoffError("a base LLM as provider:model", f"'{name}'", "write it like embedded:smollm2")
-    return f"{provider}:{model}"
 
 
 def _remote(provider: str, model: str) -> BaseChatModel:

@@ -19,7 +19,7 @@ def clustered_interval(values: Mapping[str, Collection[float]]) -> tuple[float, 
     """Return the 95 % interval of the mean over all repeats of all examples, each example a cluster.
 
     Repeats of one example are alike, so they count as one cluster and not as so many examples (Miller, arXiv
-    2411.00640, section 2.2). The error is the cluster-robust one of statsmodels' OLS, with Student's t on clusters - 1
+    2411.00640). The error is the cluster-robust one of statsmodels' OLS, with Student's t on clusters - 1
     degrees of freedom, cut off at 0 and 1; where all clusters are alike and it is 0, Wilson's interval.
 
     Args:

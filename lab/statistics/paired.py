@@ -1,7 +1,7 @@
 """Two arms on the same examples: tests, intervals, effect sizes and power.
 
 `a` and `b` are, example by example, 1 where the arm was right and 0 where it was wrong; over repeats, the mean of
-them. A repeated example is thereby one cluster and counts once (Miller, arXiv 2411.00640, section 2.2 and 4).
+them. A repeated example is thereby one cluster and counts once (Miller, arXiv 2411.00640).
 """
 
 from typing import Any

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from evals.advice import advise, finished_run
+from evals.advice.advice import advise, finished_run
+from evals.advice.candidates import Candidates, read_candidates
+from evals.advice.choice import Needs, choose
+from evals.advice.sensitivity import turnovers, weightings
 from evals.approach import Fit, Prediction
-from evals.candidates import Candidates, read_candidates
-from evals.choice import Needs, choose
 from evals.prices import load_prices
 from evals.records import Journal, Question, Record
 from evals.report import score
 from evals.runner import MANIFEST, MEASUREMENTS, RECORDS, Run
-from evals.sensitivity import turnovers, weightings
 from evals.suite import Suite
 from lab.datasets import Example
 from lab.errors import BakeoffError

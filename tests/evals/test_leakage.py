@@ -1,13 +1,16 @@
 """Planted leaks are found, clean data gives no false alarm, and what is too good to be true is said to be."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from evals.leakage import Leak, find_leaks, suspicious
+from evals.leakage import LABEL_NOISE, Leak, find_leaks, suspicious
 from lab.datasets import Dataset, Example, Split, split_dataset
+from lab.datasets.study import SETS, _archive, _study_file, label_of
 
 NOTHING = Dataset("nothing", ())
 
@@ -56,7 +59,8 @@ PLANTED: list[Callable[[Example], str]] = [
 
 @pytest.mark.parametrize("plant", PLANTED)
 def test_a_label_written_into_the_texts_is_found(small: Split, plant: Callable[[Example], str]) -> None:
-    leaks = find_leaks(*(_changed(part, plant) for part in (small.train, small.validation, small.test)))
+    train, validation, test = (_changed(part, plant) for part in (small.train, small.validation, small.test))
+    leaks = find_leaks(train, validation, test)
     found = [leak for leak in leaks if leak.kind == "label_in_text"]  # short texts have become alike, too
     assert len(found) == 3
     assert sum(leak.count for leak in found) >= 598
@@ -87,3 +91,14 @@ def test_better_than_the_labels_allow_is_suspicious() -> None:
 )
 def test_what_luck_explains_is_not(accuracy: float, n: int, noise: float) -> None:
     assert suspicious(accuracy, n, noise) is None
+
+
+@pytest.mark.parametrize("name", LABEL_NOISE)
+def test_the_label_noise_is_how_often_other_raters_would_say_otherwise(name: str) -> None:
+    random, file = np.random.default_rng(0), f"hutto_ICWSM_2014/{SETS[name][0]}_anonDataRatings.txt"
+    disagreeing = []
+    for line in _study_file(_archive(), file).decode("utf-8-sig").splitlines()[::3]:
+        ratings = np.array(json.loads(line.split("\t")[3]))
+        panels = random.choice(ratings, (50, len(ratings))).mean(axis=1)
+        disagreeing.append(np.mean([label_of(panel) != label_of(ratings.mean()) for panel in panels]))
+    assert np.mean(disagreeing) == pytest.approx(LABEL_NOISE[name], abs=0.006)

@@ -1,6 +1,6 @@
 """Numbers in words: amounts with three digits that count, and things with their number."""
 
-from evals.choice import Unit
+from evals.advice.choice import Unit
 
 
 def significant(value: float) -> str:

@@ -3,14 +3,14 @@
 from dataclasses import asdict
 from typing import Any
 
-from evals.candidates import Candidate, Candidates, read_candidates
-from evals.choice import Choice, Needs, choose, costs_of, load_of, running, unit_of
+from evals.advice.candidates import Candidate, Candidates, read_candidates
+from evals.advice.choice import Choice, Needs, choose, costs_of, load_of, running, unit_of
+from evals.advice.sensitivity import FLOOR, Turnover, turnovers, weightings
+from evals.advice.wording import amount, changed, changes, queries, significant
 from evals.costs import break_even_changes, break_even_queries, cost_per_correct
 from evals.prices import PriceList
 from evals.report import open_run, score
 from evals.runner import MANIFEST, Run
-from evals.sensitivity import FLOOR, Turnover, turnovers, weightings
-from evals.wording import amount, changed, changes, queries, significant
 from lab.errors import BakeoffError
 from lab.workspace import Workspace, read_json
 

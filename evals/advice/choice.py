@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from evals.candidates import Candidate, Candidates
+from evals.advice.candidates import Candidate, Candidates
 from evals.costs import Load, UnitCosts, monthly_cost
 
 Unit = Literal["USD", "seconds"]

@@ -6,10 +6,9 @@ from itertools import combinations
 from typing import Any
 
 from evals.costs import UnitCosts, machine_cost, token_cost
+from evals.metrics import outcomes
 from evals.prices import Price, PriceList
-from evals.records import Journal, Record, read_records
-from evals.runner import RECORDS, Run
-from evals.scenarios import kind_of
+from evals.runner import Run
 from evals.suite import Arm, Suite
 from evals.verdict import RETRIEVED, SIGNIFICANT, TUNED
 from lab.statistics import compare
@@ -136,7 +135,7 @@ def read_candidates(run: Run, document: Mapping[str, Any], prices: PriceList) ->
         prices: of base LLMs.
     """
     suite = Suite.model_validate(run.manifest["suite"])
-    records = _primary_records(run, suite)
+    records = run.primary()
     arms, ruled_out = {}, {}
     for arm in suite.arms:
         row = _row(arm, document["results"])
@@ -148,26 +147,8 @@ def read_candidates(run: Run, document: Mapping[str, Any], prices: PriceList) ->
             arms[arm.key] = _candidate(arm, row, sum(seconds) / len(seconds), prices)
     found = {(c["a"], c["b"]): _difference(c) for c in document["comparisons"] if c["metric"] == "accuracy"}
     missing = [pair for pair in combinations(arms, 2) if not {pair, pair[::-1]} & found.keys()]
-    own = compare(missing, {key: _outcomes(records[key]) for key in arms}, suite.seed)
+    own = compare(missing, {key: outcomes(records[key]) for key in arms}, suite.seed)
     return Candidates(arms, found | {(c.a, c.b): _difference(asdict(c)) for c in own}), ruled_out
-
-
-def _primary_records(run: Run, suite: Suite) -> dict[str, list[Record]]:
-    """Return of each arm the records that its row of results is made of."""
-    kind, found = kind_of(suite.kind), {arm.key: list[Record]() for arm in suite.arms}
-    for record in read_records(Journal(run.folder / RECORDS)).values():
-        if kind.is_primary(suite, record):
-            found[record.arm].append(record)
-    return found
-
-
-def _outcomes(records: Iterable[Record]) -> dict[str, float]:
-    """Return of each question that was answered the share of its repeats that were right."""
-    rights: dict[str, list[bool]] = {}
-    for record in records:
-        if record.correct is not None:
-            rights.setdefault("\0".join((record.step, record.test, record.example)), []).append(record.correct)
-    return {question: sum(own) / len(own) for question, own in rights.items()}
 
 
 def _row(arm: Arm, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

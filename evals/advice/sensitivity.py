@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from evals.candidates import Candidates
-from evals.choice import Needs, Unit, choose, running, unit_of
+from evals.advice.candidates import Candidates
+from evals.advice.choice import Needs, Unit, choose, running, unit_of
 
 INPUTS = ("queries_per_month", "changes_per_month", "usd_per_hour", "cost_per_error")
 FLOOR = "majority"  # not a way to answer, but the least that one has to beat
