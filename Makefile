@@ -39,7 +39,7 @@ bench: $(VENV)/.installed-dev
 setup: $(VENV)/.installed-$(GEMMA)
 
 test: $(VENV)/.installed-dev lint
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .

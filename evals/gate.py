@@ -68,7 +68,7 @@ def compare_runs(a: Run, b: Run) -> RunComparison:
         BakeoffError: the test sets differ, share fewer than 30 examples, or the runs share no arm.
     """
     ours, theirs = (run.primary() for run in (a, b))
-    n = _shared_examples({a.id: ours, b.id: theirs})
+    n = _shared_examples((a.id, b.id), (ours, theirs))
     shared = [arm for arm in ours if arm in theirs]
     if not shared:
         got = f"{', '.join(ours)} in {a.id}, and {', '.join(theirs)} in {b.id}"
@@ -165,15 +165,15 @@ def _is_shown(change: ArmChange, found: Comparison, margin: float) -> bool:
     return float(norm.sf(tango(*change.alone, found.n, margin / 100))) < ALPHA / 2
 
 
-def _shared_examples(runs: Mapping[str, Mapping[str, Sequence[Record]]]) -> int:
+def _shared_examples(names: tuple[str, str], runs: Sequence[Mapping[str, Sequence[Record]]]) -> int:
     """Return how many test examples both runs have, of which each arm's records are given.
 
     Raises:
         BakeoffError: an example is another text or label in the other run, or there are too few.
     """
-    (a, ours), (b, theirs) = (
-        (run, {_place(record): (record.text, record.target) for own in arms.values() for record in own})
-        for run, arms in runs.items()
+    (a, b), (ours, theirs) = (
+        names,
+        ({_place(record): (record.text, record.target) for own in arms.values() for record in own} for arms in runs),
     )
     shared = ours.keys() & theirs.keys()
     changed = min((place for place in shared if ours[place] != theirs[place]), default=None)

@@ -115,7 +115,7 @@ def model_fingerprint(name: str) -> str:
         name: "embedded:…" gives the package that holds the weights, as name==version; a local folder gives the
             SHA-256 of its files (16 hex digits); anything else is known by its name alone.
     """
-    if name == "embedded:minilm":
+    if name in ("embedded:minilm", "embedded:minilm-3"):
         return _installed(EMBEDDED_MINILM[1])
     provider, _, model = name.partition(":")
     if provider == "embedded" and model in EMBEDDED:

@@ -9,7 +9,7 @@ from jinja2 import Environment, StrictUndefined
 
 from evals.approach import Fit
 from evals.leakage import LABEL_NOISE, suspicious
-from evals.metrics import Measured, outcomes, result_row
+from evals.metrics import Measured, details, outcomes, result_row
 from evals.records import Record
 from evals.runner import MANIFEST, Run
 from evals.scenarios import Fits, kind_of
@@ -45,6 +45,7 @@ def score(run: Run) -> dict[str, Any]:
     verdict = unfinished(waiting) if waiting > 0 else decide(rows, comparisons, suite.reference_key)
     verdict.because.extend(_doubts(suite, manifest, rows))
     document = _document(run, manifest, suite.arms, rows, comparisons, verdict)
+    document["details"] = {key: details(own) for key, own in by_arm.items()}
     found = kind.findings(suite, records, fits)
     document |= {"findings": [asdict(finding) for finding in found]} if found else {}
     if waiting <= 0:

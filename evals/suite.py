@@ -39,7 +39,7 @@ READ_BY = {  # a knob that an approach does not read is refused: it would look a
     "form": {"hybrid"},
     "options": {"own"},
 }
-Kind = Literal["static", "data_efficiency", "freshness", "robustness"]
+Kind = Literal["static", "data_efficiency", "freshness", "portability", "robustness"]
 PLAIN_INSTRUCTION = "Label each text as {labels}. Answer with the label alone."
 
 
@@ -115,7 +115,7 @@ class Suite(BaseModel):
 
     Attributes:
         kind: what the arms live through: learn once (static), growing training data (data_efficiency), data that
-            changes (freshness), texts and labels that get worse (robustness).
+            changes (freshness), other base models (portability), texts and labels that get worse (robustness).
         repeats: seeds, counted up from `seed`.
         train_limit, test_limit: so many examples of each dataset at most.
         sizes: of the training data, for data_efficiency; all examples are added as the last.

@@ -12,6 +12,7 @@ from lab.redact import reason
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+EMBEDDED, LOWER_HALF = "embedded:minilm", "embedded:minilm-3"
 HEADS = ("classifier", "score", "pre_classifier", "pooler", "vocab")  # parts that a base may lack: training makes them
 
 
@@ -20,13 +21,18 @@ def load_base(
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """Return a pretrained encoder with a new head for `labels` (or none, if headless), and its tokenizer.
 
+    "embedded:minilm-3" is the lower half of the embedded BERT: leaving the upper layers out costs little (Sajjad et al.
+    2020, arXiv 2004.03844).
+
     Raises:
         BakeoffError: no such checkpoint, or not one that can classify.
     """
+    shortened = {"num_hidden_layers": 3} if base == LOWER_HALF else {}
     return load_checkpoint(
-        model_folder(base),
+        model_folder(EMBEDDED if base == LOWER_HALF else base),
         device,
         headless,
+        **shortened,
         num_labels=len(labels),
         id2label=dict(enumerate(labels)),
         label2id={label: index for index, label in enumerate(labels)},

@@ -2,7 +2,7 @@
 
 from types import ModuleType
 
-from evals.scenarios import data_efficiency, freshness, robustness, static
+from evals.scenarios import data_efficiency, freshness, portability, robustness, static
 from evals.scenarios.scenario import Finding, Fits, Moment, Plan, Scenario, Step
 
 __all__ = ["Finding", "Fits", "Moment", "Plan", "Scenario", "Step", "kind_of"]
@@ -11,6 +11,7 @@ _KINDS = {
     "static": static,
     "freshness": freshness,
     "data_efficiency": data_efficiency,
+    "portability": portability,
     "robustness": robustness,
 }
 

@@ -54,7 +54,7 @@ def test_all_arms_on_own_data_give_the_document_of_the_design(
     assert told.code == 0, told.err
     assert "left out 1 rows without a text or a label (row 162)" in told.err
     document = told.json
-    assert list(document) == DOCUMENT
+    assert list(document)[: len(DOCUMENT)] == DOCUMENT
     assert document["dataset"]["test"] == 8
     assert [list(row)[: len(RESULT)] for row in document["results"]] == [RESULT] * 7
     assert all(row["n"] == 8 and row["failures"] == 0 for row in document["results"])

@@ -35,7 +35,7 @@ def test_the_card_tells_what_happened(with_classifier: Path, small: Split) -> No
     assert card["epochs"] == pytest.approx(2)
     assert card["data_fingerprint"] == small.train.fingerprint
     losses = [point["loss"] for point in card["curve"] if "loss" in point]
-    assert losses[-1] < losses[0]
+    assert np.mean(losses[-10:]) < np.mean(losses[:10]), "one batch of like length says little"
     assert sum("eval_loss" in point for point in card["curve"]) == 4
     assert card["estimate"]["seconds"] > 0
     assert card["estimate"]["memory_gb"] > 0

@@ -1,0 +1,60 @@
+"""Portability: another base LLM over the same index and prompts, another BERT under the same data: what stays?"""
+
+from collections.abc import Iterator, Sequence
+
+from evals.metrics import outcomes
+from evals.records import Record
+from evals.scenarios import static
+from evals.scenarios.scenario import Finding, Fits
+from evals.suite import Arm, Suite
+from lab.statistics import compare
+
+plan, is_primary = static.plan, static.is_primary
+
+
+def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Finding]:
+    """Return for each swap what it changed, and what had to be done again for it."""
+    answered = {arm.key: outcomes([r for r in records if r.arm == arm.key]) for arm in suite.arms}
+    pairs = [(a, b) for a, b in _swaps(suite.arms) if answered[a.key] and answered[b.key]]
+    found = {(c.a, c.b): c for c in compare([(b.key, a.key) for a, b in pairs], answered, suite.seed)}
+    rows = []
+    for before, after in pairs:
+        change = found[after.key, before.key]
+        low, high = (100 * bound for bound in change.ci)
+        redone = sum(fit.seconds for moment, fit in fits.items() if moment.arm == after.key and not fit.reused)
+        rows.append(
+            [
+                before.approach,
+                f"{_part(before, after, before)} → {_part(before, after, after)}",
+                f"{_mean(answered[before.key]):.1%} → {_mean(answered[after.key]):.1%}",
+                f"{100 * change.difference:+.1f} ({low:+.1f} to {high:+.1f})",
+                f"{change.p_adjusted:.2g}",
+                f"trained again, {redone:.0f} s" if before.base != after.base else "nothing: index and prompts stay",
+            ]
+        )
+    return [
+        Finding(
+            "What carries over when a base model is swapped",
+            ["approach", "swapped", "accuracy", "points (95 % interval)", "p, Holm", "done again"],
+            rows,
+            "Paired on the same texts. Seconds that an earlier run had spent already are not counted again.",
+        )
+    ]
+
+
+def _swaps(arms: Sequence[Arm]) -> Iterator[tuple[Arm, Arm]]:
+    """Yield each arm with the first of its approach, where they differ in a base model."""
+    firsts = {arm.approach: arm for arm in reversed(arms)}
+    for arm in arms:
+        first = firsts[arm.approach]
+        if (first.llm, first.base) != (arm.llm, arm.base):
+            yield first, arm
+
+
+def _part(before: Arm, after: Arm, arm: Arm) -> str:
+    """Return the name of the base model of `arm` that the swap is about."""
+    return arm.base if before.base != after.base else str(arm.llm)
+
+
+def _mean(rights: dict[str, float]) -> float:
+    return sum(rights.values()) / len(rights)
