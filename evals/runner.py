@@ -200,7 +200,7 @@ def _or_fail(approach: Approach | None, failure: str | None) -> Predict:
     """Return a predict that turns an approach's failure into failed predictions, each with its reason."""
 
     def predict(texts: Sequence[str]) -> list[Prediction]:
-        if approach is None:
+        if approach is None or failure is not None:  # one that could not take a change in must not answer as if it had
             return [Prediction(None, failure) for _ in texts]
         try:
             return approach.predict(texts)

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +42,8 @@ def is_primary(suite: Suite, record: Record) -> bool:
 
 def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Finding]:
     """Return how each arm took each change, what it cost, and whether it still says what was withdrawn."""
-    return [_changes(suite, _accuracies(records), fits), _withdrawal(suite, _accuracies(records))]
+    rights = _rights(records)
+    return [_changes(suite, rights, fits), _withdrawal(suite, rights)]
 
 
 def _steps(splits: Mapping[str, Split], random: np.random.Generator) -> list[Step]:
@@ -55,7 +57,7 @@ def _steps(splits: Mapping[str, Split], random: np.random.Generator) -> list[Ste
         for number, (name, train) in enumerate(zip(names, training, strict=True))
     ]
     tests = arrivals[-1].tests
-    changed = _changed(tests.values())
+    changed = _named_by_source(_changed(tests.values()))
     kept = {name: _without(test, changed) for name, test in tests.items()}
     arrivals[-1] = replace(arrivals[-1], tests={**tests, CHANGED: changed})
     relabelled = Step(CHANGED, _changed(training), {**kept, CHANGED: changed, WITHDRAWN: faulty})
@@ -70,9 +72,14 @@ def _changed(parts: Iterable[Dataset]) -> Dataset:
     return replace(parts[0], examples=tuple(replace(example, label="neutral") for example in known))
 
 
+def _named_by_source(data: Dataset) -> Dataset:
+    """Return the examples under their sources, for ids are numbered anew in every file."""
+    return replace(data, examples=tuple(replace(example, id=example.source) for example in data.examples))
+
+
 def _without(test: Dataset, changed: Dataset) -> Dataset:
-    ids = {example.id for example in changed.examples}
-    return replace(test, examples=tuple(example for example in test.examples if example.id not in ids))
+    sources = {example.source for example in changed.examples}
+    return replace(test, examples=tuple(example for example in test.examples if example.source not in sources))
 
 
 def _held_back(data: Dataset) -> tuple[Dataset, Dataset]:
@@ -90,34 +97,36 @@ def _mistaken(data: Dataset, random: np.random.Generator) -> Dataset:
     return replace(data, examples=tuple(map(wrong, data.examples)))
 
 
-Accuracies = dict[tuple[str, str, str], float]  # arm, step, test -> accuracy over the texts and repeats
+Rights = dict[tuple[str, str, str], dict[str, list[bool]]]  # arm, step, test -> example -> was each repeat right?
 
 
-def _accuracies(records: Sequence[Record]) -> Accuracies:
-    rights: dict[tuple[str, str, str], list[bool]] = {}
+def _rights(records: Sequence[Record]) -> Rights:
+    rights: Rights = {}
     for record in records:
         if record.correct is not None:
-            rights.setdefault((record.arm, record.step, record.test), []).append(record.correct)
-    return {cell: float(np.mean(values)) for cell, values in rights.items()}
+            own = rights.setdefault((record.arm, record.step, record.test), {})
+            own.setdefault(record.example, []).append(record.correct)
+    return rights
 
 
-def _changes(suite: Suite, accuracies: Accuracies, fits: Fits) -> Finding:
+def _changes(suite: Suite, rights: Rights, fits: Fits) -> Finding:
     """Return a row per arm and change: accuracy on what changed before and after, forgetting, and what it took."""
     names = [suite.dataset, *suite.arrivals]
     rows = []
     for arm in suite.arms:
         for before, now in pairwise([*names, CHANGED]):
-            old = names[: names.index(now)] if now in names else names
-            spent = [fit.seconds for key, fit in fits.items() if (key.arm, key.step) == (arm.key, now)]
-            seconds = float(np.mean(spent)) if spent else None
+            new = _both(rights, arm.key, now, before, now)
+            older = names[: names.index(now)] if now in names else names
+            old = [_both(rights, arm.key, name, before, now) for name in older]
+            seconds = _mean(fit.seconds for key, fit in fits.items() if (key.arm, key.step) == (arm.key, now))
             rows.append(
                 {
                     "arm": arm.key,
                     "change": now,
-                    "before": accuracies.get((arm.key, before, now)),
-                    "after": accuracies.get((arm.key, now, now)),
-                    "old_before": _mean(accuracies.get((arm.key, before, name)) for name in old),
-                    "old_after": _mean(accuracies.get((arm.key, now, name)) for name in old),
+                    "before": new[0],
+                    "after": new[1],
+                    "old_before": _mean(pair[0] for pair in old),
+                    "old_after": _mean(pair[1] for pair in old),
                     "seconds": seconds,
                     "usd": machine_cost(seconds, settings().usd_per_hour),
                 }
@@ -125,24 +134,52 @@ def _changes(suite: Suite, accuracies: Accuracies, fits: Fits) -> Finding:
     return Finding(
         "What each change does to accuracy, and what taking it in costs",
         ["arm", "change", "before", "after", "old data before", "old data after", "seconds", "$"],
-        [[_shown(value) for value in row.values()] for row in rows],
+        [_cells(row) for row in rows],
         "Before and after: accuracy on the texts of the change. Old data: mean accuracy on the tests of what came"
         " earlier; its fall is forgetting. Dollars are seconds at your hourly price.",
         {"changes": rows},
     )
 
 
-def _withdrawal(suite: Suite, accuracies: Accuracies) -> Finding:
+def _both(rights: Rights, arm: str, test: str, before: str, after: str) -> tuple[float | None, float | None]:
+    """Return the accuracy on a test at two steps, over the examples that were answered at both."""
+    first, second = (rights.get((arm, step, test), {}) for step in (before, after))
+    shared = sorted(first.keys() & second.keys())
+    return tuple(_mean(right for example in shared for right in own[example]) for own in (first, second))  # type: ignore[return-value]
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    seconds, usd = row["seconds"], row["usd"]
+    return [
+        row["arm"],
+        row["change"],
+        *(_share(row[name]) for name in ("before", "after", "old_before", "old_after")),
+        "-" if seconds is None else f"{seconds:.1f}",
+        "-" if usd is None else f"{usd:.4f}",
+    ]
+
+
+def _withdrawal(suite: Suite, rights: Rights) -> Finding:
     """Return how often each arm says a wrong label before it arrived, while it stands, and after its withdrawal."""
     steps = (CHANGED, MISTAKEN, WITHDRAWN)
-    rows = [[arm.key, *(accuracies.get((arm.key, step, WITHDRAWN)) for step in steps)] for arm in suite.arms]
+    said = {
+        (arm.key, step): _mean(right for own in rights.get((arm.key, step, WITHDRAWN), {}).values() for right in own)
+        for arm in suite.arms
+        for step in steps
+    }
+    rows = [[said[arm.key, step] for step in steps] for arm in suite.arms]
     return Finding(
         "Does it still say what was withdrawn?",
         ["arm", "says it before", "while it stands", "after the withdrawal"],
-        [[_shown(value) for value in row] for row in rows],
+        [[arm.key, *map(_share, row)] for arm, row in zip(suite.arms, rows, strict=True)],
         "A batch of examples arrives with wrong labels and is withdrawn again: the share of its texts that get the"
         " wrong label. What an approach says before it ever saw the batch is its own error.",
-        {"withdrawal": [dict(zip(("arm", "before", "standing", "after"), row, strict=True)) for row in rows]},
+        {
+            "withdrawal": [
+                {"arm": arm.key, **dict(zip(("before", "standing", "after"), row, strict=True))}
+                for arm, row in zip(suite.arms, rows, strict=True)
+            ]
+        },
     )
 
 
@@ -151,7 +188,5 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
-def _shown(value: float | str | None) -> str:
-    if isinstance(value, str):
-        return value
-    return "-" if value is None else f"{value:.1%}" if value <= 1 else f"{value:.1f}"
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1%}"

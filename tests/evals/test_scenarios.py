@@ -74,10 +74,10 @@ def test_data_that_changes_is_tested_before_and_after_and_what_is_withdrawn_was_
     for before, now in pairwise(steps[:4]):
         assert before.tests[now.name] == now.tests[now.name], "asked before the arrival and after it"
     changed = steps[4]
-    new_labels = {example.id: example.label for example in changed.tests[CHANGED].examples}
+    new_labels = {example.source: example.label for example in changed.tests[CHANGED].examples}
     assert new_labels
     assert set(new_labels.values()) == {"neutral"}
-    assert not new_labels.keys() & {e.id for name in ("tweets", "amazon") for e in changed.tests[name].examples}
+    assert not new_labels.keys() & {e.source for name in ("tweets", "amazon") for e in changed.tests[name].examples}
     known = {example.id: example.label for step in steps[:4] for example in step.new.examples}
     assert all(known[example.id] == "positive" for example in changed.new.examples)
     mistake, withdrawal = steps[5:]
