@@ -65,8 +65,10 @@ def compare_runs(a: Run, b: Run) -> RunComparison:
     """Compare each arm of `a` with the same arm of `b` on the test examples that both have.
 
     Raises:
-        BakeoffError: the test sets differ, share fewer than 30 examples, or the runs share no arm.
+        BakeoffError: a run is unfinished, the test sets differ or share fewer than 30 examples, or no arm is shared.
     """
+    for run in (a, b):
+        run.require_finished()
     ours, theirs = (run.primary() for run in (a, b))
     n = _shared_examples((a.id, b.id), (ours, theirs))
     shared = [arm for arm in ours if arm in theirs]

@@ -82,12 +82,13 @@ class Journal:
     """A file of JSON lines that only grows; a line cut off by a crash is dropped before the next is written."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._is_whole = path, False
 
     def append(self, rows: Iterable[dict[str, Any]]) -> None:
         """Append rows and wait until the disk has them; one process at a time."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._drop_cut_line()
+        self._is_whole = True
         with self._path.open("a", encoding="utf-8") as file:
             file.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
             file.flush()
@@ -96,16 +97,15 @@ class Journal:
     def rows(self) -> Iterator[dict[str, Any]]:
         """Yield all rows, oldest first; a line that is still being written is not one yet."""
         if self._path.exists():
-            with self._path.open(encoding="utf-8") as file:
-                yield from (json.loads(line) for line in file if line.endswith("\n"))
+            with self._path.open("rb") as file:  # a line may be cut off inside a character
+                yield from (json.loads(line) for line in file if line.endswith(b"\n"))
 
     def _drop_cut_line(self) -> None:
-        if not self._path.exists():
+        """Drop what a crash left, once: whole lines follow."""
+        if self._is_whole or not self._path.exists():
             return
         content = self._path.read_bytes()
-        whole = content.rfind(b"\n") + 1
-        if whole < len(content):
-            os.truncate(self._path, whole)
+        os.truncate(self._path, content.rfind(b"\n") + 1)
 
 
 def read_records(journal: Journal) -> dict[Question, Record]:

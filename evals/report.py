@@ -37,13 +37,13 @@ def score(run: Run) -> dict[str, Any]:
     fits = run.fits()
     rows = [
         {"key": arm.key, **result_row(arm, by_arm[arm.key], measured.get(arm.key, Measured(Fit())), _price(arm))}
-        | {"update_seconds": _update_seconds(arm, fits)}
+        | {"update_seconds": _update_seconds(arm, fits, suite.dataset)}
         for arm in suite.arms
     ]
     comparisons = compare(_pairs(suite), {key: outcomes(own) for key, own in by_arm.items()}, suite.seed)
     waiting = manifest.get("answers", manifest["dataset"]["test"]) * len(suite.arms) - len(records)
     verdict = unfinished(waiting) if waiting > 0 else decide(rows, comparisons, suite.reference_key)
-    verdict.because.extend(_doubts(suite, manifest, rows))
+    verdict.because.extend(_doubts(suite, manifest, by_arm))
     document = _document(run, manifest, suite.arms, rows, comparisons, verdict)
     document["details"] = {key: details(own) for key, own in by_arm.items()}
     found = kind.findings(suite, records, fits)
@@ -54,19 +54,20 @@ def score(run: Run) -> dict[str, Any]:
     return document
 
 
-def _doubts(suite: Suite, manifest: dict[str, Any], rows: Sequence[dict[str, Any]]) -> list[str]:
+def _doubts(suite: Suite, manifest: dict[str, Any], by_arm: dict[str, list[Record]]) -> list[str]:
     """Return, in words, what speaks against the figures: leaks, and accuracies better than the labels allow."""
     leaks = [f"doubtful: {leak['what']} ({leak['count']}); {leak['fix']}" for leak in manifest.get("leaks", [])]
-    noise = LABEL_NOISE.get(suite.dataset)
-    judged = [row for row in rows if noise and row["accuracy"] is not None]
-    found = [(row["key"], suspicious(row["accuracy"], row["n"] - row["failures"], noise or 0)) for row in judged]
+    noise = None if suite.arrivals else LABEL_NOISE.get(suite.dataset)
+    rights = {key: list(outcomes(own).values()) for key, own in by_arm.items()}
+    judged = {key: own for key, own in rights.items() if noise is not None and own}
+    found = [(key, suspicious(sum(own) / len(own), len(own), noise or 0)) for key, own in judged.items()]
     return leaks + [f"doubtful: {key}: {suspicion.statement}" for key, suspicion in found if suspicion]
 
 
-def _update_seconds(arm: Arm, fits: Fits) -> float | None:
-    """Return the mean seconds of taking in a change; None where nothing changed."""
-    updates = [fit.seconds for moment, fit in fits.items() if moment.arm == arm.key and moment.step]
-    return round(sum(updates[1:]) / len(updates[1:]), 3) if updates[1:] else None
+def _update_seconds(arm: Arm, fits: Fits, first: str) -> float | None:
+    """Return the mean seconds of taking in a change, after the step called `first`; None where nothing changed."""
+    updates = [fit.seconds for moment, fit in fits.items() if moment.arm == arm.key and moment.step not in ("", first)]
+    return round(sum(updates) / len(updates), 3) if updates else None
 
 
 def open_run(run_id: str) -> Run:
@@ -173,11 +174,11 @@ def _html(
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((files("evals") / "report.html.j2").read_text(encoding="utf-8"))
     reference = Suite.model_validate(manifest["suite"]).reference_key
-    others = {key: {record.example: record for record in own} for key, own in by_arm.items()}
+    others = {key: {record.item: record for record in own if not record.repeat} for key, own in by_arm.items()}
     disputed = [
-        {"text": r.text, "target": r.target, "labels": {key: _said(own.get(r.example)) for key, own in others.items()}}
+        {"text": r.text, "target": r.target, "labels": {key: _said(own.get(r.item)) for key, own in others.items()}}
         for r in by_arm.get(reference or "", [])
-        if r.correct is False
+        if r.correct is False and not r.repeat
     ]
     return template.render(
         document=document,

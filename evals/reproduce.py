@@ -116,10 +116,8 @@ def compare_records(before: Run, after: Run) -> Reproduction:
 
 
 def _check_possible(run: Run) -> None:
+    run.require_finished()
     manifest = run.manifest
-    if not (run.folder / "results.json").exists():
-        fix = "finish it with the command that began it"
-        raise BakeoffError(f"a finished run {run.id}", "one without results", fix)
     device = manifest["settings"]["device"]
     try:
         choose_device(device)

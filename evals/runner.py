@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from evals.approach import Approach, Fit, Prediction
+from evals.budget import Budget, BudgetSpent
 from evals.leakage import find_leaks
 from evals.manifest import deciding_settings, own_code, run_manifest
 from evals.metrics import Measured
@@ -23,7 +24,7 @@ from lab.workspace import Workspace, fingerprint, lock, read_json, write_json
 Predict = Callable[[Sequence[str]], list[Prediction]]
 
 CHUNK, REMOTE_CHUNK = 32, 4  # answers between two writes; those that are paid for are written sooner
-MANIFEST, RECORDS, MEASUREMENTS = "manifest.json", "records.jsonl", "measurements.jsonl"
+MANIFEST, RECORDS, MEASUREMENTS, RESULTS = "manifest.json", "records.jsonl", "measurements.jsonl", "results.json"
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,16 @@ class Run:
     def records(self) -> list[Record]:
         """Return the latest record of each question."""
         return list(read_records(Journal(self.folder / RECORDS)).values())
+
+    def require_finished(self) -> None:
+        """Check that all answers are there.
+
+        Raises:
+            BakeoffError: some are still to come.
+        """
+        if not (self.folder / RESULTS).exists():
+            fix = "give its bakeoff eval command again: it goes on where it was"
+            raise BakeoffError(f"a finished run {self.id}", "one without results", fix)
 
     def primary(self) -> dict[str, list[Record]]:
         """Return of each arm the records that count for the main table, whose accuracy `bakeoff runs show` tells."""
@@ -77,8 +88,14 @@ class Run:
         return Journal(self.folder / MEASUREMENTS).rows()
 
 
-def run_suite(suite: Suite, limit: str | None = None, fresh: bool = False, retry_failures: bool = False) -> Run:
-    """Run every arm of `suite` on the same test examples and return the run, complete.
+def run_suite(
+    suite: Suite,
+    limit: str | None = None,
+    fresh: bool = False,
+    retry_failures: bool = False,
+    budget: Budget | None = None,
+) -> Run:
+    """Run every arm of `suite` on the same test examples and return the run, complete unless the budget was spent.
 
     The run's id is a fingerprint of the suite, the data and the limit, so that the same command finds the same run.
 
@@ -99,25 +116,40 @@ def run_suite(suite: Suite, limit: str | None = None, fresh: bool = False, retry
             seeds = sorted({scenario.seed for scenario in plan.scenarios})
             found = {"answers": plan.answers, "leaks": _leaks(plan.scenarios[0])}
             write_json(folder / MANIFEST, run_manifest(suite, plan.data, seeds, limit) | found)
-        for arm in suite.arms:
-            _ArmRun(run, suite, arm, retry_failures).go(plan.scenarios)
+        try:
+            for arm in suite.arms:
+                _ArmRun(run, suite, arm, retry_failures, budget or Budget(suite.arms)).go(plan.scenarios)
+        except BudgetSpent as spent:
+            Console().warn(f"stopped, {spent}; the same command goes on where this one was")
     return run
 
 
 def _leaks(scenario: Scenario) -> list[dict[str, Any]]:
     """Return what gives test labels away before anything is asked, and warn of it."""
-    first = scenario.steps[0]
-    leaks = find_leaks(first.new, scenario.validation, next(iter(first.tests.values())))
+    leaks = find_leaks(*_ever_known(scenario))
     for leak in leaks:
         Console().warn(f"{leak.what} ({leak.count}, such as {', '.join(leak.examples)}); {leak.fix}")
     return [asdict(leak) for leak in leaks]
 
 
+def _ever_known(scenario: Scenario) -> tuple[Dataset, Dataset, Dataset]:
+    """Return all that is learned, chosen on and asked, but for what is taught wrongly on purpose and withdrawn."""
+    withdrawn = {e.source for step in scenario.steps if step.gone for e in step.gone.examples}
+    learned = [e for step in scenario.steps for e in step.new.examples]
+    asked = [e for _, _, test in scenario.tests() for e in test.examples]
+    first = scenario.steps[0].new
+    train, test = (
+        replace(first, examples=tuple({e.source: e for e in own if e.source not in withdrawn}.values()))
+        for own in (learned, asked)
+    )
+    return train, scenario.validation, test
+
+
 class _ArmRun:
     """One arm's way through the scenarios: it answers what it has not answered yet."""
 
-    def __init__(self, run: Run, suite: Suite, arm: Arm, retry_failures: bool) -> None:
-        self._suite, self._arm = suite, arm
+    def __init__(self, run: Run, suite: Suite, arm: Arm, retry_failures: bool, budget: Budget) -> None:
+        self._suite, self._arm, self._budget = suite, arm, budget
         self._journal, self._measurements = Journal(run.folder / RECORDS), Journal(run.folder / MEASUREMENTS)
         self._done = {
             record.question: record for record in run.records() if not (retry_failures and record.failure is not None)
@@ -129,7 +161,8 @@ class _ArmRun:
         asked = sum(len(test) for scenario in scenarios for _, _, test in scenario.tests())
         waiting = {number: self._waiting(scenario) for number, scenario in enumerate(scenarios)}
         left = sum(map(len, waiting.values()))
-        failed = any(record.failure for question, record in self._done.items() if question.arm == self._arm.key)
+        own = [record for question, record in self._done.items() if question.arm == self._arm.key]
+        failed = bool(own) and all(record.failure for record in own)
         if not left and (self._timed or failed):
             Console().note(f"{self._arm.key}: all {asked} answers are there from before")
             return
@@ -147,6 +180,7 @@ class _ArmRun:
         approach: Approach | None = None
         failure = None
         for step in scenario.steps:
+            self._budget.check()
             if failure is None:
                 try:
                     if approach is None:
@@ -154,6 +188,7 @@ class _ArmRun:
                     else:
                         approach = approach.update(step.new, step.gone)
                     self._note_fit(approach.fitted, scenario, step)
+                    self._spend_fit(approach.fitted)
                 except BakeoffError as error:
                     failure = str(error)
                     Console().warn(f"{self._arm.key} failed: {failure}")
@@ -164,6 +199,11 @@ class _ArmRun:
                 texts = next(iter(step.tests.values())).texts[: self._suite.latency_sample]
                 self._note_fit(approach.fitted, scenario, step, _latencies(predict, texts))
                 self._timed = True
+
+    def _spend_fit(self, fit: Fit) -> None:
+        """Count what getting ready took, unless an earlier run has paid for it."""
+        if not fit.reused:
+            self._budget.spend(self._arm, fit.seconds, fit.tokens)
 
     def _note_fit(self, fit: Fit, scenario: Scenario, step: Step, latencies: Sequence[float] = ()) -> None:
         """Write down what getting ready took; the first fit is the true one, so it is kept at once."""
@@ -176,6 +216,7 @@ class _ArmRun:
         size = CHUNK if self._arm.is_local else REMOTE_CHUNK
         questions = iter(asked.items())
         while chunk := list(islice(questions, size)):
+            self._budget.check()
             start = time.perf_counter()
             predictions = predict([example.text for _, example in chunk])
             seconds = (time.perf_counter() - start) / len(chunk)
@@ -184,6 +225,7 @@ class _ArmRun:
                 for (question, example), answer in zip(chunk, predictions, strict=True)
             ]
             self._journal.append(asdict(row) for row in rows)
+            self._budget.spend(self._arm, seconds * len(rows), sum(row.tokens for row in rows))
             bar.advance(len(rows))
 
     def _waiting(self, scenario: Scenario) -> list[Question]:

@@ -4,7 +4,7 @@ import re
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, field_validator, model_validator
@@ -121,7 +121,7 @@ class Suite(BaseModel):
         sizes: of the training data, for data_efficiency; all examples are added as the last.
         arrivals: datasets that arrive one after the other, for freshness.
         label_noise: shares of wrong training labels, for robustness.
-        quick: fields that `--quick` sets, `hyperparameters` for every arm that trains among them.
+        quick: fields that `--quick` sets, `hyperparameters` among them for every arm that has some.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -138,9 +138,9 @@ class Suite(BaseModel):
     repeats: int = Field(default=1, ge=1, le=100)
     train_limit: int | None = Field(default=None, ge=1)
     test_limit: int | None = Field(default=None, ge=1)
-    sizes: tuple[int, ...] = ()
+    sizes: tuple[Annotated[int, Field(ge=2)], ...] = ()
     arrivals: tuple[str, ...] = ()
-    label_noise: tuple[float, ...] = ()
+    label_noise: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
     latency_sample: int = Field(default=20, ge=0, le=1000)
     reference: str = "finetuned"
     arms: tuple[Arm, ...] = Field(min_length=1)
@@ -151,6 +151,10 @@ class Suite(BaseModel):
         needed = {"data_efficiency": "sizes", "freshness": "arrivals"}.get(self.kind)
         if needed and not getattr(self, needed):
             raise ValueError(f"a suite of kind {self.kind} needs {needed}")
+        for name in ("sizes", "arrivals", "label_noise"):
+            values = (self.dataset, *self.arrivals) if name == "arrivals" else getattr(self, name)
+            if len(set(values)) < len(values):
+                raise ValueError(f"{name} has something twice")
         return self
 
     @property

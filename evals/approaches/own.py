@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import math
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -112,11 +113,11 @@ class Own:
         Raises:
             BakeoffError: it raised an error, or did not answer each text with something that is a prediction.
         """
-        answers = self._asked(lambda: list(self._own.predict(texts)))
+        answers = self._asked(lambda: list(map(self._prediction, self._own.predict(texts))))
         if len(answers) != len(texts):
             got = f"{len(answers)} for {len(texts)} texts"
             raise BakeoffError(f"one prediction of {self.name} per text", got, "correct its predict")
-        return [self._prediction(answer) for answer in answers]
+        return answers
 
     def update(self, new: Dataset, gone: Dataset | None = None) -> Self:
         """Let the user's object update itself; one that cannot is made and fitted anew on all that holds now."""
@@ -145,13 +146,21 @@ class Own:
 
     def _prediction(self, answer: object) -> Prediction:
         if isinstance(answer, Mapping) and answer:
-            scores = {str(label): float(score) for label, score in answer.items()}
-            answer = Prediction(best(scores), scores=scores)
+            answer = Prediction(str(best(answer)), scores=answer)
         elif isinstance(answer, str):
             answer = Prediction(str(answer))
         if not isinstance(answer, Prediction):
             got = f"a {type(answer).__name__}"
             raise BakeoffError(f"a Prediction, a label or scores from {self.name}", got, "correct its predict")
+        answer = Prediction(
+            None if answer.label is None else str(answer.label),
+            answer.failure,
+            {str(label): float(score) for label, score in answer.scores.items()},
+            [str(source) for source in answer.evidence],
+            int(answer.tokens),
+        )
+        if not all(map(math.isfinite, answer.scores.values())):
+            return Prediction(None, "gave a score that is no finite number", tokens=answer.tokens)
         assert self._data is not None, "fit first"
         if answer.label is None or answer.label in self._data[0].labels:
             return answer

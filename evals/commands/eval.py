@@ -1,5 +1,6 @@
 """`bakeoff eval`: score every approach of a suite on the same test texts."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -7,6 +8,7 @@ import typer
 from evals.commands.printing import print_run
 from lab.command_app import Json, command_app
 from lab.console import Console
+from lab.errors import BakeoffError
 
 Names = Annotated[list[str] | None, typer.Option(help="An arm, e.g. finetuned or rag@embedded:smollm2; repeatable.")]
 
@@ -32,6 +34,9 @@ def eval_(
     skip: Names = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run anew; an earlier run of the same is kept aside.")] = False,
     retry_failures: Annotated[bool, typer.Option("--retry-failures", help="Ask again where an arm failed.")] = False,
+    max_minutes: Annotated[float | None, typer.Option(min=0, help="Stop cleanly after so many minutes.")] = None,
+    budget_usd: Annotated[float | None, typer.Option(min=0, help="Stop cleanly once so much is spent.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="A prices.yaml of your own, for --budget-usd.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the built-in suites, and do nothing else.")] = False,
     json: Json = False,
 ) -> None:
@@ -42,14 +47,20 @@ def eval_(
         _list(json)
         return
     chosen = load_suite(suite, llm, quick)
+    if data and chosen.arrivals:
+        fix = f"copy {chosen.name}.yaml and name your files there as dataset and arrivals"
+        raise BakeoffError(f"the data of {chosen.name}, which changes", f"--data {data} alone", fix)
     own = {"dataset": data, "description": "", "budgets": ""} if data else {}
     if data and not suite.endswith((".yaml", ".yml")):  # the built-in suite's own instruction speaks of its own data
         own["instruction"] = PLAIN_INSTRUCTION
     named = {"text_column": text_column, "label_column": label_column, "instruction": instruction, "seed": seed}
     changes = own | {name: value for name, value in named.items() if value is not None}
+    from evals.budget import Budget
     from evals.runner import run_suite
 
-    run = run_suite(chosen.model_copy(update=changes).only(only or [], skip or []), limit, fresh, retry_failures)
+    chosen = chosen.model_copy(update=changes).only(only or [], skip or [])
+    budget = Budget(chosen.arms, max_minutes, budget_usd, prices)
+    run = run_suite(chosen, limit, fresh, retry_failures, budget)
     print_run(run, json)
 
 

@@ -13,27 +13,34 @@ from evals.verdict import TUNED
 from lab.datasets import Dataset
 from lab.statistics import clustered_interval, seed_interval
 
+ALL = "(all)"  # marks the scenario that learns from every example
+FEWEST = 3  # seeds that cross, for an interval
+
 
 def plan(suite: Suite, limit: str | None) -> Plan:
     """Return a scenario for each size and seed: the first examples of one shuffle, so that larger sets hold smaller.
 
+    All examples come first, in the split's own order: what is measured of an arm beside its answers is measured there.
     The choices of an approach are made on as many validation examples as there are to learn from, at most.
     """
     split = load_parts(suite, suite.dataset, limit)
-    scenarios = []
+    sizes = sorted((size for size in suite.sizes if size < len(split.train)), reverse=True)
+    asked, scenarios = {"test": split.test}, []
     for repeat in range(suite.repeats):
-        random = np.random.default_rng((suite.seed, repeat))
+        random, seed = np.random.default_rng((suite.seed, repeat)), suite.seed + repeat
         train, validation = (_shuffled(part, random) for part in (split.train, split.validation))
-        for size in _sizes(suite, len(train)):
+        whole = Step("", split.train, asked)
+        scenarios.append(Scenario(f"{len(train)} {ALL}", seed, repeat, split.validation, (whole,)))
+        for size in sizes:
             known = validation.subset(range(min(len(validation), size)))
-            step = Step("", train.subset(range(size)), {"test": split.test})
-            scenarios.append(Scenario(str(size), suite.seed + repeat, repeat, known, (step,)))
+            step = Step("", train.subset(range(size)), asked)
+            scenarios.append(Scenario(str(size), seed, repeat, known, (step,)))
     return Plan(tuple(scenarios), split_facts(split))
 
 
 def is_primary(suite: Suite, record: Record) -> bool:
     """Tell whether a record counts for the suite's main table: those learned from all examples do."""
-    return record.scenario == str(max(suite.sizes)) or record.scenario not in map(str, suite.sizes)
+    return record.scenario.endswith(ALL)
 
 
 def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Finding]:
@@ -58,7 +65,7 @@ def _curves(records: Sequence[Record]) -> dict[str, Curve]:
     curves: dict[str, Curve] = {}
     for record in records:
         if record.correct is not None:
-            own = curves.setdefault(record.arm, {}).setdefault(int(record.scenario), {})
+            own = curves.setdefault(record.arm, {}).setdefault(int(record.scenario.split()[0]), {})
             own.setdefault(record.repeat, {})[record.example] = float(record.correct)
     return curves
 
@@ -75,10 +82,12 @@ def _cell(repeats: dict[int, dict[str, float]]) -> str:
     return f"{mean:.1%} ± {(high - low) / 2 * 100:.1f}"
 
 
-def _means(curve: Curve) -> dict[int, list[float]]:
-    """Return for each size the accuracy of each seed."""
+Means = dict[int, dict[int, float]]  # size -> repeat -> accuracy
+
+
+def _means(curve: Curve) -> Means:
     return {
-        size: [float(np.mean(list(answers.values()))) for _, answers in sorted(repeats.items())]
+        size: {repeat: float(np.mean(list(answers.values()))) for repeat, answers in sorted(repeats.items())}
         for size, repeats in sorted(curve.items())
     }
 
@@ -103,15 +112,17 @@ def _crossings(suite: Suite, curves: dict[str, Curve], sizes: Sequence[int]) -> 
     )
 
 
-def crossing_points(tuned: dict[int, list[float]], other: dict[int, list[float]]) -> list[float | None]:
+def crossing_points(tuned: Means, other: Means) -> list[float | None]:
     """Return for each seed the size from which on `tuned` stays above `other`; None where it never does.
 
     A seed in which it is above from the first size on crosses there. Between two sizes the point is where the straight
     lines over the logarithm of the size meet.
     """
     sizes = sorted(tuned.keys() & other.keys())
-    seeds = min(len(values) for size in sizes for values in (tuned[size], other[size])) if sizes else 0
-    return [_crossing(sizes, [tuned[size][seed] - other[size][seed] for size in sizes]) for seed in range(seeds)]
+    if not sizes:
+        return []
+    repeats = set.intersection(*({*own[size]} for own in (tuned, other) for size in sizes))
+    return [_crossing(sizes, [tuned[size][one] - other[size][one] for size in sizes]) for one in sorted(repeats)]
 
 
 def _crossing(sizes: Sequence[int], leads: Sequence[float]) -> float | None:
@@ -131,16 +142,10 @@ def _told(points: Sequence[float | None], sizes: Sequence[int]) -> dict[str, Any
     seeds = f"{len(crossed)} of {len(points)}"
     if not crossed:
         return {"crossing": f"never up to {max(sizes)}", "interval": "-", "seeds": seeds}
-    interval = "-"
-    spread = seed_interval(np.log2(crossed).tolist())
-    if spread:
-        interval = " – ".join(f"{2**bound:.0f}" for bound in spread)
+    spread = seed_interval(np.log2(crossed).tolist()) if len(crossed) >= FEWEST else None
+    ends = np.clip(np.exp2(spread), min(sizes), max(sizes)) if spread else None
+    interval = "-" if ends is None else f"{ends[0]:.0f} – {ends[1]:.0f}"
     return {"crossing": f"{np.median(crossed):.0f}", "interval": interval, "seeds": seeds}
-
-
-def _sizes(suite: Suite, available: int) -> list[int]:
-    """Return the suite's sizes that there are examples for, and all of them."""
-    return [*(size for size in sorted(suite.sizes) if size < available), available]
 
 
 def _shuffled(data: Dataset, random: np.random.Generator) -> Dataset:

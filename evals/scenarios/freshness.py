@@ -50,7 +50,7 @@ def _steps(splits: Mapping[str, Split], random: np.random.Generator) -> list[Ste
     """Return the story of one repeat; each test begins one step before its data, so that before and after are known."""
     names = list(splits)
     arriving, held = _held_back(splits[names[-1]].train)
-    faulty = _mistaken(held, random)
+    faulty = _mistaken(held, splits[names[0]].train.labels, random)
     training = [splits[name].train for name in names[:-1]] + [arriving]
     arrivals = [
         Step(name, train, {known: splits[known].test for known in names[: number + 2]})
@@ -88,11 +88,11 @@ def _held_back(data: Dataset) -> tuple[Dataset, Dataset]:
     return data.subset(range(len(data) - size)), data.subset(range(len(data) - size, len(data)))
 
 
-def _mistaken(data: Dataset, random: np.random.Generator) -> Dataset:
+def _mistaken(data: Dataset, labels: Sequence[str], random: np.random.Generator) -> Dataset:
     """Give each example a label that is wrong."""
 
     def wrong(example: Example) -> Example:
-        return replace(example, label=str(random.choice([label for label in data.labels if label != example.label])))
+        return replace(example, label=str(random.choice([label for label in labels if label != example.label])))
 
     return replace(data, examples=tuple(map(wrong, data.examples)))
 

@@ -1,7 +1,7 @@
 """Robustness: the same test texts with typos, other casing or emoji; and training data with noise in it."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from evals.records import Record
 from evals.scenarios.scenario import Finding, Fits, Plan, Scenario, Step
 from evals.scenarios.static import load_parts, split_facts
 from evals.suite import Suite
+from evals.verdict import SIGNIFICANT
 from lab.datasets import Dataset, Example
 from lab.statistics import compare
 
@@ -27,7 +28,10 @@ def plan(suite: Suite, limit: str | None) -> Plan:
         worlds = {
             CLEAN: (split.train, tests),
             **{
-                f"label noise {share:.0%}": (_mislabelled(split.train, share, random), {CLEAN: split.test})
+                f"label noise {share:g}": (
+                    _mislabelled(split.train, split.test.labels, share, random),
+                    {CLEAN: split.test},
+                )
                 for share in suite.label_noise
             },
             "near-duplicates": (_duplicated(split.train, random), {CLEAN: split.test}),
@@ -46,33 +50,40 @@ def is_primary(suite: Suite, record: Record) -> bool:
 
 def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Finding]:
     """Return what each perturbation costs each arm, in points, paired on the same texts."""
-    worlds: dict[str, dict[str, dict[str, list[float]]]] = {}
+    rights: dict[tuple[str, str], dict[str, list[float]]] = {}
     for record in records:
         if record.correct is not None:
             world = record.test if record.scenario == CLEAN else record.scenario
-            own = worlds.setdefault(world, {}).setdefault(record.arm, {})
+            own = rights.setdefault((record.arm, world), {})
             own.setdefault(record.example, []).append(float(record.correct))
-    arms = [arm.key for arm in suite.arms if arm.key in worlds.get(CLEAN, {})]
-    troubles = [world for world in worlds if world != CLEAN]
-    rows = [[arm, *(_drop(worlds, arm, trouble) for trouble in troubles)] for arm in arms]
+    arms = [arm.key for arm in suite.arms if (arm.key, CLEAN) in rights]
+    troubles = list(dict.fromkeys(world for _, world in rights if world != CLEAN))
+    drops = _drops(rights, [(arm, trouble) for arm in arms for trouble in troubles if (arm, trouble) in rights])
     return [
         Finding(
             "What it costs when the texts or the labels get worse, in points of accuracy",
             ["arm", *troubles],
-            rows,
-            "Accuracy minus that on clean texts after clean training, paired on the same texts; * marks a Holm-adjusted"
-            " p below 0.05 within the arm and column.",
+            [[arm, *(drops.get((arm, trouble), "-") for trouble in troubles)] for arm in arms],
+            "Accuracy minus that on clean texts after clean training, paired on the same texts; * marks p < 0.05,"
+            " Holm-adjusted over the whole table.",
         )
     ]
 
 
-def _drop(worlds: dict[str, dict[str, dict[str, list[float]]]], arm: str, trouble: str) -> str:
+def _drops(
+    rights: Mapping[tuple[str, str], Mapping[str, Sequence[float]]], cells: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], str]:
+    """Return for each arm and trouble the points that it costs, with a star where that is significant."""
     outcomes = {
-        world: {example: float(np.mean(rights)) for example, rights in worlds[world].get(arm, {}).items()}
-        for world in (trouble, CLEAN)
+        "\0".join(cell): {example: float(np.mean(own)) for example, own in answers.items()}
+        for cell, answers in rights.items()
     }
-    found = compare([(trouble, CLEAN)], outcomes)
-    return f"{found[0].difference * 100:+.1f}{'*' if found[0].p_adjusted < 0.05 else ''}" if found else "-"
+    compared = compare([(f"{arm}\0{trouble}", f"{arm}\0{CLEAN}") for arm, trouble in cells], outcomes)
+    return {
+        (arm, trouble): f"{found.difference * 100:+.1f}{'*' if found.p_adjusted < SIGNIFICANT else ''}"
+        for found in compared
+        for arm, trouble in [found.a.split("\0")]
+    }
 
 
 def typos(text: str, random: np.random.Generator) -> str:
@@ -82,7 +93,7 @@ def typos(text: str, random: np.random.Generator) -> str:
         word = match[0]
         if random.random() >= 0.25:
             return word
-        at = int(random.integers(1, len(word) - 2)) if len(word) > 3 else 0
+        at = int(random.integers(1, len(word) - 2))
         return word[:at] + word[at + 1] + word[at] + word[at + 2 :]
 
     return re.sub(r"[^\W\d_]{4,}", swap, text)
@@ -108,12 +119,12 @@ def _perturbed(test: Dataset, name: str, seed: int) -> Dataset:
     return replace(test, examples=changed)
 
 
-def _mislabelled(train: Dataset, share: float, random: np.random.Generator) -> Dataset:
+def _mislabelled(train: Dataset, labels: Sequence[str], share: float, random: np.random.Generator) -> Dataset:
     """Give `share` of the examples another label, drawn evenly from the others."""
     wrong = {int(number) for number in random.permutation(len(train))[: round(share * len(train))]}
 
     def other(example: Example) -> Example:
-        return replace(example, label=str(random.choice([label for label in train.labels if label != example.label])))
+        return replace(example, label=str(random.choice([label for label in labels if label != example.label])))
 
     return replace(train, examples=tuple(other(e) if n in wrong else e for n, e in enumerate(train.examples)))
 

@@ -24,11 +24,13 @@ def load_file(path: Path, text_column: str, label_column: str) -> Dataset:
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise BakeoffError(f"{', '.join(readers)}", f"{path.name}", "convert the file to one of these")
-    return dataset_from_rows(path.name, reader(path), text_column, label_column)
+    return dataset_from_rows(path.name, reader(path), text_column, label_column, str(path))
 
 
-def dataset_from_rows(name: str, rows: Iterable[Row], text_column: str, label_column: str) -> Dataset:
-    """Make a dataset of numbered rows; those without a text or a label are counted, not hidden.
+def dataset_from_rows(
+    name: str, rows: Iterable[Row], text_column: str, label_column: str, source: str | None = None
+) -> Dataset:
+    """Make a dataset of numbered rows of `source`; those without a text or a label are counted, not hidden.
 
     Raises:
         BakeoffError: a column is missing, or no row can be used.
@@ -43,7 +45,7 @@ def dataset_from_rows(name: str, rows: Iterable[Row], text_column: str, label_co
                 raise BakeoffError(f"a column '{column}' in {name}, row {number}", f"the columns {found}", fix)
         text, label = _cell(row[text_column]), _cell(row[label_column])
         if text and label:
-            examples.append(Example(f"row-{number}", text, label, f"{name}:{number}"))
+            examples.append(Example(f"row-{number}", text, label, f"{source or name}:{number}"))
         else:
             empty.append(number)
     if not examples:

@@ -34,4 +34,4 @@ def load_hub(identifier: str, text_column: str, label_column: str, split: str = 
                 row = {**row, label_column: names[index] if index is not None and index >= 0 else None}
             yield number, row
 
-    return dataset_from_rows(f"hf:{identifier}", rows(), text_column, label_column)
+    return dataset_from_rows(f"hf:{identifier}", rows(), text_column, label_column, f"hf:{identifier}@{split}")

@@ -133,6 +133,25 @@ def test_failures_are_asked_again_only_when_wanted(own_data: Path) -> None:
     assert all(record.failure is None for record in run_suite(suite, "3", retry_failures=True).records())
 
 
+def test_a_budget_stops_cleanly_and_the_same_command_goes_on(
+    own_data: Path, bakeoff: Callable[..., Outcome], setting: Callable[[str, str], None]
+) -> None:
+    command = ["eval", "--data", str(own_data), "--text-column", "t", "--label-column", "y", "--json"]
+    command += ["--only", "majority", "--only", "knn", "--limit", "20"]
+    told = bakeoff(*command, "--max-minutes", "0")
+    assert told.code == 0
+    assert "stopped, 0 minutes are over; the same command goes on" in told.err
+    assert told.json["verdict"]["statement"].startswith("Unfinished: 40 answers")
+    assert "the price of an hour of this machine" in bakeoff(*command, "--budget-usd", "1").err
+    setting("BAKEOFF_USD_PER_HOUR", "1")
+    assert "of $1e-09 are spent" in bakeoff(*command, "--budget-usd", "1e-9").err
+    assert bakeoff(*command, "--budget-usd", "1").json["verdict"]["winner"] is None
+    unpriced = ("--only", "rag@openai:unheard-of", "--llm", "openai:unheard-of")
+    told = bakeoff("eval", "sentiment", *unpriced, "--budget-usd", "1")
+    assert (told.code, told.err.count("\n")) == (1, 1)
+    assert "a price of openai:unheard-of" in told.err
+
+
 @pytest.mark.parametrize("name", ["majority", "knn", "linear_probe", "finetuned"])
 def test_an_update_takes_in_what_is_new(name: str, small: Split) -> None:
     suite = load_suite("sentiment").only([name], [])

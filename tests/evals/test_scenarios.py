@@ -48,19 +48,20 @@ def test_larger_training_sets_hold_the_smaller_and_every_label_from_the_start() 
     suite = load_suite("data_efficiency").model_copy(update={"repeats": 2})
     plan = kind_of(suite.kind).plan(suite, "20")
     assert len(plan.scenarios) == 2 * (len(suite.sizes) + 1)
-    first, second = (plan.scenarios[number::6] for number in (0, 1))
-    assert {step.new.fingerprint for scenario in first for step in scenario.steps}.__len__() == 2, "seeds draw anew"
-    small, larger = plan.scenarios[0].steps[0], second[0].steps[0]
+    every, *_, next_, smallest = plan.scenarios[:6]
+    assert every.name.endswith("(all)")
+    assert smallest.steps[0].new.fingerprint != plan.scenarios[-1].steps[0].new.fingerprint, "seeds draw anew"
+    small, larger = smallest.steps[0], next_.steps[0]
     assert small.new.examples == larger.new.examples[: len(small.new)]
     assert set(small.new.targets[:3]) == {"negative", "neutral", "positive"}
-    assert len(plan.scenarios[0].validation) == len(small.new) == 8
+    assert len(smallest.validation) == len(small.new) == 8
     assert len({tuple(s.steps[0].tests["test"].texts) for s in plan.scenarios}) == 1, "all on the same test texts"
 
 
 def test_curves_cross_where_the_lead_begins_for_good() -> None:
     tuned = {8: [0.4, 0.6, 0.4, 0.5], 32: [0.6, 0.5, 0.4, 0.6], 128: [0.8, 0.8, 0.4, 0.7]}
     other = {8: [0.5, 0.5, 0.5, 0.4], 32: [0.5, 0.6, 0.5, 0.5], 128: [0.6, 0.6, 0.5, 0.6]}
-    points = crossing_points(tuned, other)
+    points = crossing_points(*({size: dict(enumerate(own)) for size, own in arm.items()} for arm in (tuned, other)))
     assert points[0] == pytest.approx(16), "halfway between 8 and 32 on a logarithmic scale"
     assert points[1] == pytest.approx(2 ** (5 + 2 / 3)), "the early lead is lost again: the later crossing counts"
     assert points[2] is None

@@ -1,0 +1,71 @@
+"""How long a run may take and what it may cost: it stops cleanly when either is spent, and goes on when asked again."""
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+from evals.costs import machine_cost, token_cost
+from evals.prices import load_prices
+from evals.suite import Arm
+from lab.errors import BakeoffError
+from lab.settings import settings
+
+
+class BudgetSpent(Exception):
+    """Nothing is left; says of what."""
+
+
+class Budget:
+    """What is left of the minutes and dollars that the user gave; without either it never ends."""
+
+    def __init__(
+        self, arms: Iterable[Arm], minutes: float | None = None, usd: float | None = None, prices: Path | None = None
+    ) -> None:
+        """Begin to count.
+
+        Args:
+            arms: that will spend it.
+            minutes: of the clock, from now.
+            usd: for tokens of remote LLMs, and for seconds of this machine at the user's price of an hour.
+            prices: a file of the user's own.
+
+        Raises:
+            BakeoffError: dollars are to be counted, but the price of an LLM or of this machine's hour is unknown.
+        """
+        self._ends = None if minutes is None else time.monotonic() + 60 * minutes
+        self._minutes, self._usd, self._spent = minutes, usd, 0.0
+        self._prices = load_prices(prices) if usd is not None else None
+        if self._prices is not None:
+            for arm in arms:
+                self._require_price(arm)
+
+    def spend(self, arm: Arm, seconds: float, tokens: int) -> None:
+        """Count the seconds and tokens of answers; those of a remote LLM are counted as read, its cheapest kind."""
+        if self._prices is None:
+            return
+        cost = (
+            machine_cost(seconds, settings().usd_per_hour)
+            if arm.is_local
+            else token_cost(tokens, 0, self._prices.of(str(arm.llm)))
+        )
+        self._spent += cost or 0.0
+
+    def check(self) -> None:
+        """Raise if nothing is left.
+
+        Raises:
+            BudgetSpent: the time is over, or the money is spent.
+        """
+        if self._ends is not None and time.monotonic() >= self._ends:
+            raise BudgetSpent(f"{self._minutes:g} minutes are over")
+        if self._usd is not None and self._spent >= self._usd:
+            raise BudgetSpent(f"${self._spent:.4f} of ${self._usd:g} are spent")
+
+    def _require_price(self, arm: Arm) -> None:
+        assert self._prices is not None
+        if arm.is_local and settings().usd_per_hour is None:
+            fix = "set BAKEOFF_USD_PER_HOUR, or give --max-minutes"
+            raise BakeoffError("the price of an hour of this machine, to keep a budget", "none", fix)
+        if not arm.is_local and self._prices.of(str(arm.llm)) is None:
+            fix = "add it to prices.yaml in this folder, or give --max-minutes"
+            raise BakeoffError(f"a price of {arm.llm}, to keep a budget", "none is known", fix)
