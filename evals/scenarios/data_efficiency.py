@@ -55,7 +55,8 @@ def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Findin
         "Mean over seeds ± half the 95 % interval, clustered by test text.",
         {"sizes": sizes, "accuracy": {key: _means(curve) for key, curve in curves.items()}},
     )
-    return [table, _crossings(suite, curves, sizes)]
+    crossings = _crossings(suite, curves, sizes)
+    return [table, crossings] if crossings.rows else [table]
 
 
 Curve = dict[int, dict[int, dict[str, float]]]  # size -> repeat -> example -> right (1) or not (0)
