@@ -156,7 +156,7 @@ class Own:
             None if answer.label is None else str(answer.label),
             answer.failure,
             {str(label): float(score) for label, score in answer.scores.items()},
-            [str(source) for source in answer.evidence],
+            tuple(str(source) for source in answer.evidence),
             int(answer.tokens),
         )
         if not all(map(math.isfinite, answer.scores.values())):
