@@ -116,9 +116,13 @@ def run_suite(
             seeds = sorted({scenario.seed for scenario in plan.scenarios})
             found = {"answers": plan.answers, "leaks": _leaks(plan.scenarios[0])}
             write_json(folder / MANIFEST, run_manifest(suite, plan.data, seeds, limit) | found)
+        done = {
+            record.question: record for record in run.records() if not (retry_failures and record.failure is not None)
+        }
+        budget = budget or Budget(suite.arms)
         try:
             for arm in suite.arms:
-                _ArmRun(run, suite, arm, retry_failures, budget or Budget(suite.arms)).go(plan.scenarios)
+                _ArmRun(run, suite, arm, done, budget).go(plan.scenarios)
         except BudgetSpent as spent:
             Console().warn(f"stopped, {spent}; the same command goes on where this one was")
     return run
@@ -148,12 +152,10 @@ def _ever_known(scenario: Scenario) -> tuple[Dataset, Dataset, Dataset]:
 class _ArmRun:
     """One arm's way through the scenarios: it answers what it has not answered yet."""
 
-    def __init__(self, run: Run, suite: Suite, arm: Arm, retry_failures: bool, budget: Budget) -> None:
-        self._suite, self._arm, self._budget = suite, arm, budget
+    def __init__(self, run: Run, suite: Suite, arm: Arm, done: Mapping[Question, Record], budget: Budget) -> None:
+        """Set out with what is `done` already, by any arm: it was read once for all."""
+        self._suite, self._arm, self._done, self._budget = suite, arm, done, budget
         self._journal, self._measurements = Journal(run.folder / RECORDS), Journal(run.folder / MEASUREMENTS)
-        self._done = {
-            record.question: record for record in run.records() if not (retry_failures and record.failure is not None)
-        }
         self._timed = bool(run.measured().get(arm.key, Measured(Fit())).latencies_ms) or not suite.latency_sample
 
     def go(self, scenarios: Sequence[Scenario]) -> None:
