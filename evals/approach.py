@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from lab.datasets import Dataset, Example
+from lab.llm import FailureKind
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,8 @@ class Prediction:
         scores: a probability per label, where the approach has them.
         evidence: sources of what it retrieved.
         tokens: read and written by a base LLM.
+        failure_kind: what can be done about the failure, where that is known.
+        saved_seconds: that a base LLM would have taken, for answers of its that were kept from before.
     """
 
     label: str | None
@@ -24,6 +27,8 @@ class Prediction:
     scores: Mapping[str, float] = field(default_factory=dict)
     evidence: Sequence[str] = ()
     tokens: int = 0
+    failure_kind: FailureKind | None = None
+    saved_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 from evals.approach import Fit
+from evals.costs import machine_cost, token_cost
+from evals.prices import Price
 from evals.records import Record
 from evals.suite import Arm
 from lab.statistics import (
@@ -28,16 +30,27 @@ class Measured:
     latencies_ms: tuple[float, ...] = ()
 
 
-def result_row(arm: Arm, records: Sequence[Record], measured: Measured, usd_per_hour: float | None) -> dict[str, Any]:
+def result_row(
+    arm: Arm,
+    records: Sequence[Record],
+    measured: Measured,
+    usd_per_hour: float | None = None,
+    price: Price | None = None,
+) -> dict[str, Any]:
     """Return one arm's results as DESIGN.md's document has them.
 
-    Accuracy, macro-F1 and calibration are over the examples that were answered; `failures` counts the others. Dollars
-    are the seconds on this machine at the user's hourly price; without a price they are unknown (None), never zero.
+    Accuracy, macro-F1 and calibration are over the examples that were answered; `failures` counts the others.
+
+    Args:
+        arm: whose results they are.
+        records: its answers.
+        measured: beside them.
+        usd_per_hour: the user's price of this machine.
+        price: of the tokens of the arm's base LLM. Dollars without a price are unknown (None), never zero.
     """
     answered = [record for record in records if record.label is not None]
     correct = sum(record.label == record.target for record in answered)
-    seconds = sum(record.seconds for record in records)
-    cost = None if usd_per_hour is None or not records else seconds / 3600 * usd_per_hour
+    cost = _usd(arm, records, usd_per_hour, price)
     return {
         "approach": arm.approach,
         "llm": arm.llm,
@@ -54,6 +67,7 @@ def result_row(arm: Arm, records: Sequence[Record], measured: Measured, usd_per_
         "cost_per_1k_usd": None if cost is None else cost / len(records) * 1000,
         "cost_per_correct_usd": None if cost is None or not correct else cost / correct,
         **_more(answered),
+        "fit_tokens": measured.fit.tokens,
     }
 
 
@@ -82,7 +96,7 @@ def outcomes(records: Sequence[Record]) -> dict[str, float]:
 def accuracy_interval(records: Sequence[Record]) -> tuple[float, float]:
     """Return the 95 % interval of the accuracy: Wilson's, or with repeats the one clustered by example."""
     answered = [record for record in records if record.label is not None]
-    if _are_repeated([record.item for record in answered]):
+    if _are_repeated(answered):
         return clustered_interval(_by_example(answered))
     return wilson(sum(record.label == record.target for record in answered), len(answered))
 
@@ -92,18 +106,33 @@ def macro_f1(records: Sequence[Record]) -> float:
     return confusion(*_labels(records)).macro_f1
 
 
+def _usd(arm: Arm, records: Sequence[Record], usd_per_hour: float | None, price: Price | None) -> float | None:
+    """Return what the answers cost: seconds of this machine, or a remote LLM's tokens, all counted as read.
+
+    Records hold one sum of tokens, and a token written costs more than one read: the cost of tokens is a lower bound.
+    A provider that counts no tokens leaves the cost unknown.
+    """
+    if not records:
+        return None
+    if arm.is_local or (price is not None and price.billed == "seconds"):
+        return machine_cost(sum(record.seconds for record in records), usd_per_hour)
+    return token_cost(sum(record.tokens for record in records) or None, 0, price)
+
+
 def _more(answered: Sequence[Record]) -> dict[str, Any]:
     """Return what stands at the end of a row: interval of macro-F1, calibration error, and the spread over seeds."""
     repeats = sorted({record.repeat for record in answered})
     more: dict[str, Any] = {"macro_f1_ci": None, "ece": None, "repeats": len(repeats), "accuracy_seeds_ci": None}
     if not answered:
         return more
-    clusters = [record.item for record in answered]
+    clusters = [record.item for record in answered] if _are_repeated(answered) else None
     calibration = _calibration(answered)
-    by_seed = [[r.label == r.target for r in answered if r.repeat == repeat] for repeat in repeats]
-    over_seeds = seed_interval([sum(own) / len(own) for own in by_seed])
+    by_seed: dict[int, list[bool]] = {repeat: [] for repeat in repeats}
+    for record in answered:
+        by_seed[record.repeat].append(record.label == record.target)
+    over_seeds = seed_interval([sum(own) / len(own) for own in by_seed.values()])
     return more | {
-        "macro_f1_ci": list(macro_f1_interval(*_labels(answered), clusters if _are_repeated(clusters) else None)),
+        "macro_f1_ci": list(macro_f1_interval(*_labels(answered), clusters)),
         "ece": calibration and calibration.ece,
         "accuracy_seeds_ci": over_seeds and list(over_seeds),
     }
@@ -124,8 +153,9 @@ def _by_example(records: Sequence[Record]) -> dict[str, list[bool]]:
     return found
 
 
-def _are_repeated(examples: Sequence[str]) -> bool:
-    return len(set(examples)) < len(examples)
+def _are_repeated(answered: Sequence[Record]) -> bool:
+    seeds = {record.repeat for record in answered}
+    return len(seeds) > 1 and len({record.item for record in answered}) < len(answered)
 
 
 def _labels(answered: Sequence[Record]) -> tuple[list[str], list[str]]:

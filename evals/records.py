@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from evals.approach import Prediction
 from lab.datasets import Example
+from lab.llm import FailureKind
 
 
 class Question(NamedTuple):
@@ -30,6 +31,7 @@ class Record:
         seconds: its share of the batch it was answered in.
         scenario, step, test: where in the experiment it was asked; a static suite has one test and no other names.
         repeat: the number of the seed.
+        failure_kind: what can be done about a failure, where that is known.
     """
 
     arm: str
@@ -46,6 +48,7 @@ class Record:
     scenario: str = ""
     step: str = ""
     test: str = "test"
+    failure_kind: FailureKind | None = None
 
     @classmethod
     def of(cls, question: Question, example: Example, prediction: Prediction, seconds: float) -> "Record":
@@ -60,6 +63,7 @@ class Record:
             evidence=list(prediction.evidence),
             tokens=prediction.tokens,
             seconds=round(seconds, 6),
+            failure_kind=prediction.failure_kind,
         )
 
     @property
@@ -109,6 +113,10 @@ class Journal:
 
 
 def read_records(journal: Journal) -> dict[Question, Record]:
-    """Return the latest record of each question: a retried failure is replaced by what came of it."""
+    """Return the latest record of each question: a retried failure is replaced by what came of it.
+
+    They stand in the order of their questions, in which nothing is left of who answered first.
+    """
     records = (Record(**row) for row in journal.rows())
-    return {record.question: record for record in records}
+    latest = {record.question: record for record in records}
+    return {question: latest[question] for question in sorted(latest)}

@@ -1,6 +1,6 @@
 """Scores a run from its records, and writes what people read: results.json, a table, report.html."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from importlib.resources import files
 from typing import Any
@@ -10,6 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from evals.approach import Fit
 from evals.leakage import LABEL_NOISE, suspicious
 from evals.metrics import Measured, details, outcomes, result_row
+from evals.prices import load_prices
 from evals.records import Record
 from evals.runner import MANIFEST, Run
 from evals.scenarios import Fits, kind_of
@@ -20,7 +21,7 @@ from lab.settings import settings
 from lab.statistics import Comparison, compare
 from lab.workspace import Workspace, read_json, write_json, write_text
 
-SHOWN_ERRORS = 30
+SHOWN_ERRORS, SHOWN_FAILURES = 30, 100  # in the report: more nobody reads
 HEADERS = ("approach", "LLM", "accuracy", "95 % interval", "macro-F1", "failed", "p50 ms", "p95 ms", "fit s", "tokens")
 
 
@@ -32,18 +33,18 @@ def score(run: Run) -> dict[str, Any]:
     manifest = run.manifest
     suite = Suite.model_validate(manifest["suite"])
     kind = kind_of(suite.kind)
-    records, measured = run.records(), run.measured()
+    records, measured, fits = run.records(), run.measured(), run.fits()
     by_arm = run.primary()
-    fits = run.fits()
+    rights = {key: outcomes(own) for key, own in by_arm.items()}
     rows = [
-        {"key": arm.key, **result_row(arm, by_arm[arm.key], measured.get(arm.key, Measured(Fit())), _price(arm))}
+        _row(arm, by_arm[arm.key], measured.get(arm.key, Measured(Fit())))
         | {"update_seconds": _update_seconds(arm, fits, suite.dataset)}
         for arm in suite.arms
     ]
-    comparisons = compare(_pairs(suite), {key: outcomes(own) for key, own in by_arm.items()}, suite.seed)
+    comparisons = compare(_pairs(suite), rights, suite.seed)
     waiting = manifest.get("answers", manifest["dataset"]["test"]) * len(suite.arms) - len(records)
     verdict = unfinished(waiting) if waiting > 0 else decide(rows, comparisons, suite.reference_key)
-    verdict.because.extend(_doubts(suite, manifest, by_arm))
+    verdict.because.extend(_doubts(suite, manifest, rights))
     document = _document(run, manifest, suite.arms, rows, comparisons, verdict)
     document["details"] = {key: details(own) for key, own in by_arm.items()}
     found = kind.findings(suite, records, fits)
@@ -54,12 +55,11 @@ def score(run: Run) -> dict[str, Any]:
     return document
 
 
-def _doubts(suite: Suite, manifest: dict[str, Any], by_arm: dict[str, list[Record]]) -> list[str]:
+def _doubts(suite: Suite, manifest: dict[str, Any], rights: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Return, in words, what speaks against the figures: leaks, and accuracies better than the labels allow."""
     leaks = [f"doubtful: {leak['what']} ({leak['count']}); {leak['fix']}" for leak in manifest.get("leaks", [])]
     noise = None if suite.arrivals else LABEL_NOISE.get(suite.dataset)
-    rights = {key: list(outcomes(own).values()) for key, own in by_arm.items()}
-    judged = {key: own for key, own in rights.items() if noise is not None and own}
+    judged = {key: own.values() for key, own in rights.items() if noise is not None and own}
     found = [(key, suspicious(sum(own) / len(own), len(own), noise or 0)) for key, own in judged.items()]
     return leaks + [f"doubtful: {key}: {suspicion.statement}" for key, suspicion in found if suspicion]
 
@@ -122,10 +122,10 @@ def result_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _price(arm: Arm) -> float | None:
-    """Return the user's price of an hour of this machine; a remote LLM's seconds are not this machine's work."""
-    remote = arm.llm is not None and not arm.llm.startswith("embedded:")
-    return None if remote else settings().usd_per_hour
+def _row(arm: Arm, records: Sequence[Record], measured: Measured) -> dict[str, Any]:
+    """Return an arm's results under its key; what a remote LLM's tokens cost is looked up."""
+    price = None if arm.llm is None or arm.is_local else load_prices().of(arm.llm)
+    return {"key": arm.key, **result_row(arm, records, measured, settings().usd_per_hour, price)}
 
 
 def _pairs(suite: Suite) -> list[tuple[str, str]]:
@@ -174,22 +174,31 @@ def _html(
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string((files("evals") / "report.html.j2").read_text(encoding="utf-8"))
     reference = Suite.model_validate(manifest["suite"]).reference_key
-    others = {key: {record.item: record for record in own if not record.repeat} for key, own in by_arm.items()}
-    disputed = [
-        {"text": r.text, "target": r.target, "labels": {key: _said(own.get(r.item)) for key, own in others.items()}}
-        for r in by_arm.get(reference or "", [])
-        if r.correct is False and not r.repeat
-    ]
+    failures = sorted({(r.arm, r.failure) for own in by_arm.values() for r in own if r.failure})
     return template.render(
         document=document,
         manifest=manifest,
         fits={key: one.fit for key, one in measured.items()},
         arms=list(by_arm),
         reference=reference,
-        disputed=disputed[:SHOWN_ERRORS],
-        failures=sorted({(r.arm, r.failure) for own in by_arm.values() for r in own if r.failure}),
+        disputed=_disputed(by_arm, reference or ""),
+        failures=failures[:SHOWN_FAILURES],
+        more_failures=len(failures[SHOWN_FAILURES:]),
     )
 
 
-def _said(record: Record | None) -> str:
-    return "-" if record is None else record.label or "failed"
+def _disputed(by_arm: Mapping[str, Sequence[Record]], reference: str) -> list[dict[str, Any]]:
+    """Return the first texts that the reference got wrong, with what every arm said of each."""
+    wrong = [r for r in by_arm.get(reference, []) if r.correct is False and not r.repeat][:SHOWN_ERRORS]
+    examples = {r.example for r in wrong}
+    said = {
+        key: {r.item: _said(r) for r in own if r.example in examples and not r.repeat} for key, own in by_arm.items()
+    }
+    return [
+        {"text": r.text, "target": r.target, "labels": {key: own.get(r.item, "-") for key, own in said.items()}}
+        for r in wrong
+    ]
+
+
+def _said(record: Record) -> str:
+    return record.label or "failed"

@@ -1,9 +1,7 @@
 """Runs a run again from its manifest, with nothing reused, and compares the two record by record."""
 
-import os
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,7 +16,7 @@ from evals.suite import Suite
 from lab.console import Console
 from lab.devices import choose_device
 from lab.errors import BakeoffError, GateFailed
-from lab.settings import settings
+from lab.settings import overridden
 from lab.workspace import Workspace, lock
 
 SHOWN = 10
@@ -87,7 +85,7 @@ def reproduce(run: Run) -> Reproduction:
     home = Workspace.current().home / "reproductions" / run.id
     with lock(home.with_suffix(".lock"), f"the reproduction of {run.id}"):
         Console().note(f"runs {run.id} again in {home}, an empty workspace: trains and indexes anew, reuses nothing")
-        with _workspace_of(manifest, home):
+        with overridden(_surroundings(manifest, home)):
             suite = Suite.model_validate(manifest["suite"], context={"folder": manifest.get("suite_folder") or ""})
             _check_data(manifest, suite)
             fresh = run_suite(suite, _limit(manifest))
@@ -144,25 +142,11 @@ def _limit(manifest: Mapping[str, Any]) -> str | None:
     return None if limit is None else str(limit)
 
 
-@contextmanager
-def _workspace_of(manifest: Mapping[str, Any], home: Path) -> Iterator[None]:
-    """Work in `home` with the settings that decided the run's answers, for the block."""
-    chosen = {
-        f"BAKEOFF_{name.upper()}": str(manifest["settings"][name]) for name in DECIDING if name in manifest["settings"]
-    }
-    chosen["BAKEOFF_HOME"] = str(home)
-    before = {name: os.environ.get(name) for name in chosen}
-    os.environ.update(chosen)
-    settings.cache_clear()
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
-        settings.cache_clear()
+def _surroundings(manifest: Mapping[str, Any], home: Path) -> dict[str, str]:
+    """Return the environment that decided the run's answers, but with a workspace of its own."""
+    told = manifest["settings"]
+    chosen = {f"BAKEOFF_{name.upper()}": str(told[name]) for name in DECIDING if name in told}
+    return chosen | {"BAKEOFF_HOME": str(home)}
 
 
 def _answer(record: Record) -> tuple[object, ...]:

@@ -1,29 +1,29 @@
 """Runs a suite: fit, predict, record. A run that was killed goes on where it was; a finished one is reused."""
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from evals.approach import Approach, Fit, Prediction
+from evals.approach import Fit
 from evals.budget import Budget, BudgetSpent
 from evals.leakage import find_leaks
 from evals.manifest import deciding_settings, own_code, run_manifest
 from evals.metrics import Measured
+from evals.parallel import Crew, WorkersLost, performed
 from evals.records import Journal, Question, Record, read_records
-from evals.scenarios import Moment, Scenario, Step, kind_of
+from evals.scenarios import Moment, Scenario, grader_of, kind_of
 from evals.suite import Arm, Suite
+from evals.work import Piece, Task
 from lab.console import Bar, Console, progress
-from lab.datasets import Dataset, Example
+from lab.datasets import Dataset
 from lab.errors import BakeoffError
 from lab.workspace import Workspace, fingerprint, lock, read_json, write_json
 
-Predict = Callable[[Sequence[str]], list[Prediction]]
-
-CHUNK, REMOTE_CHUNK = 32, 4  # answers between two writes; those that are paid for are written sooner
+SHARD = 64  # questions that a worker answers at a stretch
+PATIENCE = 3  # times in a row that workers may die before they have answered anything
+ALONE = Crew()
 MANIFEST, RECORDS, MEASUREMENTS, RESULTS = "manifest.json", "records.jsonl", "measurements.jsonl", "results.json"
 
 
@@ -59,12 +59,13 @@ class Run:
             raise BakeoffError(f"a finished run {self.id}", "one without results", fix)
 
     def primary(self) -> dict[str, list[Record]]:
-        """Return of each arm the records that count for the main table, whose accuracy `bakeoff runs show` tells."""
+        """Return of each arm the records that count for the main table, answers in words graded as classes."""
         suite = Suite.model_validate(self.manifest["suite"])
+        kind, graded = kind_of(suite.kind), grader_of(suite.kind)
         found: dict[str, list[Record]] = {arm.key: [] for arm in suite.arms}
         for record in self.records():
-            if kind_of(suite.kind).is_primary(suite, record):
-                found[record.arm].append(record)
+            if kind.is_primary(suite, record):
+                found[record.arm].append(graded(record))
         return found
 
     def fits(self) -> dict[Moment, Fit]:
@@ -94,6 +95,7 @@ def run_suite(
     fresh: bool = False,
     retry_failures: bool = False,
     budget: Budget | None = None,
+    crew: Crew = ALONE,
 ) -> Run:
     """Run every arm of `suite` on the same test examples and return the run, complete unless the budget was spent.
 
@@ -116,15 +118,18 @@ def run_suite(
             seeds = sorted({scenario.seed for scenario in plan.scenarios})
             found = {"answers": plan.answers, "leaks": _leaks(plan.scenarios[0])}
             write_json(folder / MANIFEST, run_manifest(suite, plan.data, seeds, limit) | found)
-        done = {
-            record.question: record for record in run.records() if not (retry_failures and record.failure is not None)
-        }
-        budget = budget or Budget(suite.arms)
+        ledger, budget = _Ledger(run, suite, plan.scenarios, retry_failures, fresh), budget or Budget(suite.arms)
         try:
-            for arm in suite.arms:
-                _ArmRun(run, suite, arm, done, budget).go(plan.scenarios)
+            budget.check()
+            if crew.is_alone:
+                _one_by_one(ledger, suite, budget)
+            else:
+                _side_by_side(ledger, suite, budget, crew)
         except BudgetSpent as spent:
-            Console().warn(f"stopped, {spent}; the same command goes on where this one was")
+            if any(map(ledger.left, suite.arms)):
+                Console().warn(f"stopped, {spent}; the same command goes on where this one was")
+        for arm, said in ledger.broke.items():
+            Console().warn(f"{arm} stopped, its provider's credit is used up ({said}); the same command goes on")
     return run
 
 
@@ -149,120 +154,138 @@ def _ever_known(scenario: Scenario) -> tuple[Dataset, Dataset, Dataset]:
     return train, scenario.validation, test
 
 
-class _ArmRun:
-    """One arm's way through the scenarios: it answers what it has not answered yet."""
+class _Ledger:
+    """What a run has and what it still lacks: it hands out the tasks, and writes down what comes of them."""
 
-    def __init__(self, run: Run, suite: Suite, arm: Arm, done: Mapping[Question, Record], budget: Budget) -> None:
-        """Set out with what is `done` already, by any arm: it was read once for all."""
-        self._suite, self._arm, self._done, self._budget = suite, arm, done, budget
+    def __init__(self, run: Run, suite: Suite, scenarios: Sequence[Scenario], again: bool, fresh: bool) -> None:
+        """Open a run's books; failures that can be retried are asked `again` if that is wanted."""
+        self._run, self._suite, self._scenarios, self._fresh = run, suite, scenarios, fresh
         self._journal, self._measurements = Journal(run.folder / RECORDS), Journal(run.folder / MEASUREMENTS)
-        self._timed = bool(run.measured().get(arm.key, Measured(Fit())).latencies_ms) or not suite.latency_sample
+        records = run.records()
+        self.done = {record.question for record in records if not (again and _may_be_retried(record))}
+        self._answering = {record.arm for record in records if record.failure is None}
+        self._failing = {record.arm for record in records if record.failure is not None} - self._answering
+        self._timed = {arm for arm, measured in run.measured().items() if measured.latencies_ms}
+        self.broke: dict[str, str] = {}
+        self.asked = sum(len(test) for scenario in scenarios for _, _, test in scenario.tests())  # of each arm
 
-    def go(self, scenarios: Sequence[Scenario]) -> None:
-        """Live through each scenario that has questions left, then measure how long one text takes."""
-        asked = sum(len(test) for scenario in scenarios for _, _, test in scenario.tests())
-        waiting = {number: self._waiting(scenario) for number, scenario in enumerate(scenarios)}
-        left = sum(map(len, waiting.values()))
-        own = [record for question, record in self._done.items() if question.arm == self._arm.key]
-        failed = bool(own) and all(record.failure for record in own)
-        if not left and (self._timed or failed):
-            Console().note(f"{self._arm.key}: all {asked} answers are there from before")
-            return
-        with progress(self._arm.key, total=asked) as bar:
-            bar.advance(asked - left)
-            for number, scenario in enumerate(scenarios):
-                if waiting[number] or not (self._timed or failed):
-                    self._live(scenario, bar)
+    def left(self, arm: Arm) -> int:
+        """Return how many answers an arm has still to give."""
+        return sum(len(questions) for _, questions in self._left(arm))
 
-    def _live(self, scenario: Scenario, bar: Bar) -> None:
-        """Take in what each step brings and answer its tests; what cannot be made ready fails alone."""
-        from evals.approaches import build_approach  # heavy: PyTorch, LangGraph
+    def is_untimed(self, arm: Arm) -> bool:
+        """Tell whether it is still to be measured how long one text takes an arm that answers at all."""
+        waits = arm.key not in self._timed and arm.key not in self._failing and arm.key not in self.broke
+        return waits and self._suite.latency_sample > 0
 
-        suite = self._suite.model_copy(update={"seed": scenario.seed})
-        approach: Approach | None = None
-        failure = None
-        for step in scenario.steps:
-            self._budget.check()
-            if failure is None:
-                try:
-                    if approach is None:
-                        approach = build_approach(self._arm, suite).fit(step.new, scenario.validation)
-                    else:
-                        approach = approach.update(step.new, step.gone)
-                    self._note_fit(approach.fitted, scenario, step)
-                    self._spend_fit(approach.fitted)
-                except BakeoffError as error:
-                    failure = str(error)
-                    Console().warn(f"{self._arm.key} failed: {failure}")
-            predict = _or_fail(approach, failure)
-            for name, test in step.tests.items():
-                self._answer(self._left(scenario, step, name, test), predict, bar)
-            if approach and failure is None and not self._timed:
-                texts = next(iter(step.tests.values())).texts[: self._suite.latency_sample]
-                self._note_fit(approach.fitted, scenario, step, _latencies(predict, texts))
-                self._timed = True
+    def tasks(self, arm: Arm) -> Iterator[Task]:
+        """Yield what an arm has to do, scenario by scenario."""
+        untimed = self.is_untimed(arm)
+        for scenario, questions in self._left(arm):
+            if questions or untimed:
+                yield Task(arm, self._suite, scenario, frozenset(questions), untimed, self._fresh)
+                untimed = False
 
-    def _spend_fit(self, fit: Fit) -> None:
-        """Count what getting ready took, unless an earlier run has paid for it."""
-        if not fit.reused:
-            self._budget.spend(self._arm, fit.seconds, fit.tokens)
+    def shards(self, arms: Sequence[Arm]) -> list[Task]:
+        """Return what all arms have to do in pieces for many workers: first one of each, so that all get ready."""
+        return [task for _, task in sorted(self._shards(arms), key=lambda one: one[0] > 0)]
 
-    def _note_fit(self, fit: Fit, scenario: Scenario, step: Step, latencies: Sequence[float] = ()) -> None:
-        """Write down what getting ready took; the first fit is the true one, so it is kept at once."""
-        if fit.note and not latencies:
-            Console().note(f"{self._arm.key}: {fit.note}")
-        moment = Moment(self._arm.key, scenario.name, scenario.repeat, step.name)
-        self._measurements.append([{**moment._asdict(), "fit": asdict(fit), "latencies_ms": list(latencies)}])
+    def timing(self, arm: Arm) -> Task:
+        """Return the task to answer nothing but measure how long one text takes."""
+        first = self._scenarios[0]
+        return Task(arm, self._suite, first, frozenset(), True, self._fresh, self._kept(arm, first))
 
-    def _answer(self, asked: Mapping[Question, Example], predict: Predict, bar: Bar) -> None:
-        size = CHUNK if self._arm.is_local else REMOTE_CHUNK
-        questions = iter(asked.items())
-        while chunk := list(islice(questions, size)):
-            self._budget.check()
-            start = time.perf_counter()
-            predictions = predict([example.text for _, example in chunk])
-            seconds = (time.perf_counter() - start) / len(chunk)
-            rows = [
-                Record.of(question, example, answer, seconds)
-                for (question, example), answer in zip(chunk, predictions, strict=True)
-            ]
-            self._journal.append(asdict(row) for row in rows)
-            self._budget.spend(self._arm, seconds * len(rows), sum(row.tokens for row in rows))
-            bar.advance(len(rows))
+    def take(self, piece: Piece) -> None:
+        """Write down what came; nothing twice."""
+        records = [record for record in piece.records if record.question not in self.done]
+        self._journal.append(asdict(record) for record in records)
+        self.done.update(record.question for record in records)
+        if any(record.failure is None for record in records):
+            self._answering.add(piece.arm.key)
+        if piece.moment:
+            row = {**piece.moment._asdict(), "fit": asdict(piece.fit), "latencies_ms": list(piece.latencies_ms)}
+            self._measurements.append([row])
+            if piece.latencies_ms:
+                self._timed.add(piece.arm.key)
+            elif piece.fit.note:
+                Console().note(f"{piece.arm.key}: {piece.fit.note}")
+        if piece.trouble:
+            Console().warn(f"{piece.arm.key} failed: {piece.trouble}")
+            self._failing.add(piece.arm.key)
+        if piece.broke:
+            self.broke[piece.arm.key] = piece.broke
 
-    def _waiting(self, scenario: Scenario) -> list[Question]:
-        return [q for step, name, test in scenario.tests() for q in self._left(scenario, step, name, test)]
+    def _left(self, arm: Arm) -> Iterator[tuple[Scenario, list[Question]]]:
+        """Yield each scenario with the arm's questions that have no answer yet, in order."""
+        for scenario in self._scenarios:
+            asked = (
+                Question(arm.key, scenario.name, step.name, name, scenario.repeat, example.id)
+                for step, name, test in scenario.tests()
+                for example in test.examples
+            )
+            yield scenario, [question for question in asked if question not in self.done]
 
-    def _left(self, scenario: Scenario, step: Step, name: str, test: Dataset) -> dict[Question, Example]:
-        """Return the questions of one test that have no answer yet, with what they ask."""
-        place = (self._arm.key, scenario.name, step.name, name, scenario.repeat)
-        asked = {Question(*place, example.id): example for example in test.examples}
-        return {question: example for question, example in asked.items() if question not in self._done}
+    def _shards(self, arms: Sequence[Arm]) -> Iterator[tuple[int, Task]]:
+        """Yield tasks with their number; a scenario of several steps is one, for its steps build on each other."""
+        for arm in arms:
+            if arm.key in self.broke:
+                continue
+            for scenario, questions in self._left(arm):
+                size = SHARD if len(scenario.steps) == 1 else max(1, len(questions))
+                for first in range(0, len(questions), size):
+                    some = frozenset(questions[first : first + size])
+                    kept = self._kept(arm, scenario)
+                    yield first // size, Task(arm, self._suite, scenario, some, False, self._fresh, kept)
+
+    def _kept(self, arm: Arm, scenario: Scenario) -> str:
+        """Return the name under which a worker keeps what it has made ready; steps are lived through but once."""
+        parts = (str(self._run.folder), arm.key, scenario.name, str(scenario.repeat))
+        return "\0".join(parts) if len(scenario.steps) == 1 else ""
 
 
-def _or_fail(approach: Approach | None, failure: str | None) -> Predict:
-    """Return a predict that turns an approach's failure into failed predictions, each with its reason."""
-
-    def predict(texts: Sequence[str]) -> list[Prediction]:
-        if approach is None or failure is not None:  # one that could not take a change in must not answer as if it had
-            return [Prediction(None, failure) for _ in texts]
-        try:
-            return approach.predict(texts)
-        except BakeoffError as error:
-            return [Prediction(None, str(error)) for _ in texts]
-
-    return predict
+def _one_by_one(ledger: _Ledger, suite: Suite, budget: Budget) -> None:
+    """Let one arm after the other answer, here, with a bar for each."""
+    for arm in suite.arms:
+        tasks = list(ledger.tasks(arm))
+        if not tasks:
+            Console().note(f"{arm.key}: all {ledger.asked} answers are there from before")
+            continue
+        with progress(arm.key, total=sum(len(task.questions) for task in tasks)) as bar:
+            for piece in performed(tasks, Crew()):
+                _take(piece, ledger, budget, bar)
 
 
-def _latencies(predict: Predict, texts: Sequence[str]) -> list[float]:
-    """Return the milliseconds of one text at a time, answered ones only; the first call only warms up."""
-    if not texts:
-        return []
-    predict(texts[:1])
-    milliseconds = []
-    for text in texts:
-        start = time.perf_counter()
-        answer = predict([text])[0]
-        if answer.failure is None:  # a refusal is fast, but it is no answer
-            milliseconds.append(round((time.perf_counter() - start) * 1000, 3))
-    return milliseconds
+def _side_by_side(ledger: _Ledger, suite: Suite, budget: Budget, crew: Crew) -> None:
+    """Let all arms answer at once; then each, alone, is timed on one text at a time."""
+    total, losses = sum(map(ledger.left, suite.arms)), 0
+    with progress(f"{len(suite.arms)} arms on {crew}", total=total) as bar:
+        while tasks := ledger.shards(suite.arms):
+            before = len(ledger.done)
+            try:
+                for piece in performed(tasks, crew):
+                    _take(piece, ledger, budget, bar)
+                break
+            except WorkersLost as lost:
+                losses = losses + 1 if len(ledger.done) == before else 1
+                if losses == PATIENCE:
+                    fix = "give them more memory, or use fewer: --jobs"
+                    raise BakeoffError("workers that live to the end of a task", str(lost), fix) from lost
+                Console().warn("workers were lost; goes on with what has no answer yet")
+    for arm in filter(ledger.is_untimed, suite.arms):
+        for piece in performed([ledger.timing(arm)], crew):
+            _take(piece, ledger, budget, bar)
+
+
+def _take(piece: Piece, ledger: _Ledger, budget: Budget, bar: Bar) -> None:
+    """Write a piece down, count what it cost, and stop where nothing is left to spend."""
+    ledger.take(piece)
+    bar.advance(len(piece.records))
+    budget.spend(piece.arm, piece.seconds, piece.tokens)
+    if piece.moment and not piece.latencies_ms and not piece.fit.reused:  # an earlier run has paid for what is reused
+        budget.spend(piece.arm, piece.fit.seconds, piece.fit.tokens)
+    budget.check()
+
+
+def _may_be_retried(record: Record) -> bool:
+    """Tell whether a record is a failure that need not come again."""
+    return record.failure is not None and record.failure_kind != "permanent"

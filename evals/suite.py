@@ -14,13 +14,15 @@ from lab.errors import BakeoffError
 from lab.llm import canonical_name
 from lab.settings import settings
 
-ApproachName = Literal["majority", "zero_shot", "knn", "rag", "linear_probe", "finetuned", "hybrid", "agent"]
+ApproachName = Literal[
+    "majority", "zero_shot", "knn", "rag", "linear_probe", "finetuned", "hybrid", "agent", "closed_book"
+]
 Order = Literal["nearest_last", "nearest_first", "random"]
 Retrieval = Literal["dense", "fused"]
 Calibration = Literal["none", "content_free", "batch"]
 UpdateBy = Literal["retrain", "continue"]
 Form = Literal["cascade", "stacked"]
-USES_LLM = ("zero_shot", "rag", "hybrid", "agent")
+USES_LLM = ("zero_shot", "rag", "hybrid", "agent", "closed_book")
 ENTRY_POINTS = "bakeoff.approaches"
 OWN_CLASS = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"  # module:Class
 _RETRIEVES, _PROMPTS, _TRAINS = {"rag", "hybrid"}, {"zero_shot", "rag", "hybrid"}, {"finetuned", "hybrid", "agent"}
@@ -39,7 +41,12 @@ READ_BY = {  # a knob that an approach does not read is refused: it would look a
     "form": {"hybrid"},
     "options": {"own"},
 }
-Kind = Literal["static", "data_efficiency", "freshness", "portability", "robustness"]
+ANSWERING = {  # of a suite of questions: the approaches that answer in words, and the knobs that they read
+    "closed_book": {"llm"},
+    "knn": {"k"},
+    "rag": {"llm", "k", "retrieval", "diversity"},
+}
+Kind = Literal["static", "data_efficiency", "freshness", "portability", "robustness", "knowledge"]
 PLAIN_INSTRUCTION = "Label each text as {labels}. Answer with the label alone."
 
 
@@ -115,12 +122,14 @@ class Suite(BaseModel):
 
     Attributes:
         kind: what the arms live through: learn once (static), growing training data (data_efficiency), data that
-            changes (freshness), other base models (portability), texts and labels that get worse (robustness).
+            changes (freshness), other base models (portability), texts and labels that get worse (robustness),
+            questions over documents (knowledge).
         repeats: seeds, counted up from `seed`.
         train_limit, test_limit: so many examples of each dataset at most.
         sizes: of the training data, for data_efficiency; all examples are added as the last.
         arrivals: datasets that arrive one after the other, for freshness.
         label_noise: shares of wrong training labels, for robustness.
+        documents: what is asked about, for knowledge: "handbook", "wikipedia", files and folders.
         quick: fields that `--quick` sets, `hyperparameters` among them for every arm that has some.
     """
 
@@ -141,6 +150,7 @@ class Suite(BaseModel):
     sizes: tuple[Annotated[int, Field(ge=2)], ...] = ()
     arrivals: tuple[str, ...] = ()
     label_noise: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    documents: tuple[str, ...] = ()
     latency_sample: int = Field(default=20, ge=0, le=1000)
     reference: str = "finetuned"
     arms: tuple[Arm, ...] = Field(min_length=1)
@@ -148,13 +158,30 @@ class Suite(BaseModel):
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Self:
-        needed = {"data_efficiency": "sizes", "freshness": "arrivals"}.get(self.kind)
+        needed = {"data_efficiency": "sizes", "freshness": "arrivals", "knowledge": "documents"}.get(self.kind)
         if needed and not getattr(self, needed):
             raise ValueError(f"a suite of kind {self.kind} needs {needed}")
-        for name in ("sizes", "arrivals", "label_noise"):
+        if self.documents and self.kind != "knowledge":
+            raise ValueError(f"a suite of kind {self.kind} reads no documents, leave them out")
+        for name in ("sizes", "arrivals", "label_noise", "documents"):
             values = (self.dataset, *self.arrivals) if name == "arrivals" else getattr(self, name)
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} has something twice")
+        return self
+
+    @model_validator(mode="after")
+    def _answers_as_its_kind_asks(self) -> Self:
+        """Check that questions go to approaches that answer in words, and labels to those that label."""
+        for arm in self.arms:
+            if self.kind != "knowledge" and arm.approach == "closed_book":
+                raise ValueError(f"closed_book answers questions: in a suite of kind {self.kind} use zero_shot")
+            if self.kind != "knowledge" or arm.approach not in get_args(ApproachName):
+                continue
+            if arm.approach not in ANSWERING:
+                raise ValueError(f"{arm.approach} answers no questions: use {', '.join(ANSWERING)}")
+            for knob in sorted(READ_BY.keys() - ANSWERING[arm.approach]):
+                if getattr(arm, knob) != Arm.model_fields[knob].get_default(call_default_factory=True):
+                    raise ValueError(f"{arm.approach} does not read {knob} in a suite of kind knowledge, leave it out")
         return self
 
     @property

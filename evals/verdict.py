@@ -38,7 +38,7 @@ def decide(results: Sequence[dict[str, Any]], comparisons: Sequence[Comparison],
     winner = (duel.a if duel.difference > 0 else duel.b) if decided else None
     return Verdict(
         winner,
-        _statement(duel, winner, answered),
+        _statement(duel, winner, answered) + _beyond(answered, comparisons, duel),
         [_told(c) for c in comparisons if c.a == duel.a] + _failed(results),
         _changes(answered, comparisons, duel, winner),
     )
@@ -65,15 +65,40 @@ def _side(row: dict[str, Any]) -> str:
 
 
 def _statement(duel: Comparison, winner: str | None, answered: dict[str, dict[str, Any]]) -> str:
-    points, (low, high) = abs(duel.difference) * 100, duel.ci
-    sure = f"Holm-adjusted p = {duel.p_adjusted:.2g}, n = {duel.n}"
-    interval = f"95 % interval {low * 100:+.1f} to {high * 100:+.1f}, {sure}"
     if winner is None:
-        return f"Undecided: {duel.a} and {duel.b} differ by {points:.1f} points ({interval})."
+        points = abs(duel.difference) * 100
+        return f"Undecided: {duel.a} and {duel.b} differ by {points:.1f} points ({_sure(duel, duel.ci)})."
     loser = duel.b if winner == duel.a else duel.a
     side = _side(answered[winner])
     advice = f"{side}: " if side != _side(answered[loser]) else ""
-    return f"{advice}{winner} is {points:.1f} points more accurate than {loser} ({interval})."
+    return f"{advice}{_ahead(duel, winner, loser)}."
+
+
+def _ahead(found: Comparison, better: str, worse: str) -> str:
+    """Say by how much `better` is ahead; the interval is that of its lead, whichever of the two comes first."""
+    low, high = found.ci
+    lead = found.ci if better == found.a else (-high, -low)
+    points = abs(found.difference) * 100
+    return f"{better} is {points:.1f} points more accurate than {worse} ({_sure(found, lead)})"
+
+
+def _sure(found: Comparison, interval: tuple[float, float]) -> str:
+    low, high = (100 * bound for bound in interval)
+    return f"95 % interval {low:+.1f} to {high:+.1f}, Holm-adjusted p = {found.p_adjusted:.2g}, n = {found.n}"
+
+
+def _beyond(answered: dict[str, dict[str, Any]], comparisons: Sequence[Comparison], duel: Comparison) -> str:
+    """Name the best arm of neither side, if it beats both and the reference significantly; it wins for no side."""
+    least = max(_right_of_all(answered[key]) for key in (duel.a, duel.b))
+    better = [
+        c
+        for c in comparisons
+        if c.a == duel.a and c.difference < 0 and c.p_adjusted < SIGNIFICANT and not _side(answered[c.b])
+    ]
+    best = max(better, key=lambda c: _right_of_all(answered[c.b]), default=None)
+    if best is None or _right_of_all(answered[best.b]) <= least:
+        return ""
+    return f" Most accurate of all, on neither side: {_ahead(best, best.b, best.a)}."
 
 
 def _right_of_all(row: dict[str, Any]) -> float:

@@ -1,6 +1,8 @@
 """One Settings object; a flag beats the environment, then .env, then bakeoff.yaml, then the default."""
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Literal
@@ -40,6 +42,7 @@ class Settings(BaseSettings):
     classifier: str | None = None
     seed: int = 0
     timeout_seconds: float = Field(default=20.0, gt=0)
+    concurrency: int = Field(default=4, ge=1, le=64)
     usd_per_hour: float | None = Field(default=None, ge=0)
 
     openai_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("openai_api_key"))
@@ -88,6 +91,23 @@ def settings() -> Settings:
     if chosen.hf_token:  # the hub's own client looks only here
         os.environ["HF_TOKEN"] = chosen.hf_token.get_secret_value()
     return chosen
+
+
+@contextmanager
+def overridden(environment: Mapping[str, str]) -> Iterator[None]:
+    """Work with other environment variables for the block, and the settings that follow from them."""
+    before = {name: os.environ.get(name) for name in environment}
+    os.environ.update(environment)
+    settings.cache_clear()
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+        settings.cache_clear()
 
 
 def _check_yaml(path: Path) -> None:

@@ -1,16 +1,18 @@
-"""The approaches a suite can name, each a class that keeps the contract of evals.approach."""
+"""The approaches a suite can name, each a class that keeps the contract of evals.approach.
+
+Each is imported when a suite names it: what a kNN needs, no worker should have to load for a majority.
+"""
+
+from typing import TYPE_CHECKING
 
 from evals.approach import Approach
-from evals.approaches.agent import Agent
-from evals.approaches.baselines import Majority, ZeroShot
-from evals.approaches.hybrid import Cascade, Stacked
-from evals.approaches.labelling import Labeller
-from evals.approaches.own import own_approach
-from evals.approaches.retrieval import Knn, Rag, Shots
-from evals.approaches.tuned import Tuned
-from evals.suite import Arm, Suite
-from finetune import Hyperparameters
-from lab.llm import resolve_llm
+from evals.suite import PLAIN_INSTRUCTION, Arm, Suite
+
+if TYPE_CHECKING:
+    from evals.approaches.labelling import Labeller
+    from evals.approaches.retrieval import Rag
+    from evals.approaches.tuned import Tuned
+    from finetune import Hyperparameters
 
 
 def build_approach(arm: Arm, suite: Suite) -> Approach:
@@ -20,41 +22,84 @@ def build_approach(arm: Arm, suite: Suite) -> Approach:
         BakeoffError: the base LLM or a class of the user's own cannot be had.
     """
     match arm.approach:
+        case "closed_book" | "knn" | "rag" if suite.kind == "knowledge":
+            return _answering(arm, suite)
         case "majority":
+            from evals.approaches.baselines import Majority
+
             return Majority()
         case "zero_shot":
-            return ZeroShot(_labeller(arm), suite.instruction)
+            from evals.approaches.baselines import ZeroShot
+
+            return ZeroShot(_labeller(arm, suite), suite.instruction)
         case "knn":
+            from evals.approaches.retrieval import Knn
+
             return Knn(arm.k)
         case "rag":
             return _rag(arm, suite)
-        case "linear_probe":
-            return Tuned("linear_probe", arm.base, _seeded(arm, suite, method="probe"))
-        case "finetuned":
-            return _finetuned(arm, suite)
-        case "hybrid" if arm.form == "cascade":
-            return Cascade(_finetuned(arm, suite), _rag(arm, suite), arm.validation_texts)
+        case "linear_probe" | "finetuned":
+            return _tuned(arm, suite)
         case "hybrid":
-            parts: list[Approach] = [_finetuned(arm, suite), _rag(arm, suite), Knn(arm.k, counted=False)]
-            return Stacked(parts, arm.validation_texts, suite.seed)
+            return _hybrid(arm, suite)
         case "agent":
-            return Agent(resolve_llm(arm.llm), suite.instruction, _finetuned(arm, suite))
+            from evals.approaches.agent import Agent
+            from lab.llm import resolve_llm
+
+            return Agent(resolve_llm(arm.llm), suite.instruction, _tuned(arm, suite))
         case _:
+            from evals.approaches.own import own_approach
+
             return own_approach(arm)
 
 
-def _finetuned(arm: Arm, suite: Suite) -> Tuned:
+def _answering(arm: Arm, suite: Suite) -> Approach:
+    from evals.approaches.answering import BRIEFLY, ClosedBook, NearestSentence, OpenBook
+    from lab.llm import resolve_llm
+
+    told = BRIEFLY if suite.instruction == PLAIN_INSTRUCTION else suite.instruction
+    match arm.approach:
+        case "closed_book":
+            return ClosedBook(resolve_llm(arm.llm), told)
+        case "knn":
+            return NearestSentence(arm.k)
+        case _:
+            return OpenBook(resolve_llm(arm.llm), arm.k, arm.retrieval, arm.diversity, told)
+
+
+def _tuned(arm: Arm, suite: Suite) -> "Tuned":
+    from evals.approaches.tuned import Tuned
+
+    if arm.approach == "linear_probe":
+        return Tuned("linear_probe", arm.base, _seeded(arm, suite, method="probe"))
     return Tuned("finetuned", arm.base, _seeded(arm, suite), arm.update_by, arm.least_steps)
 
 
-def _rag(arm: Arm, suite: Suite) -> Rag:
+def _hybrid(arm: Arm, suite: Suite) -> Approach:
+    from evals.approaches.hybrid import Cascade, Stacked
+    from evals.approaches.retrieval import Knn
+
+    if arm.form == "cascade":
+        return Cascade(_tuned(arm, suite), _rag(arm, suite), arm.validation_texts)
+    parts: list[Approach] = [_tuned(arm, suite), _rag(arm, suite), Knn(arm.k, counted=False)]
+    return Stacked(parts, arm.validation_texts, suite.seed)
+
+
+def _rag(arm: Arm, suite: Suite) -> "Rag":
+    from evals.approaches.retrieval import Rag, Shots
+
     shots = Shots(arm.k, arm.order, arm.diversity, arm.retrieval, suite.seed)
-    return Rag(_labeller(arm), suite.instruction, shots)
+    return Rag(_labeller(arm, suite), suite.instruction, shots)
 
 
-def _labeller(arm: Arm) -> Labeller:
-    return Labeller(resolve_llm(arm.llm), arm.calibration, arm.validation_texts)
+def _labeller(arm: Arm, suite: Suite) -> "Labeller":
+    from evals.answers import Answers
+    from evals.approaches.labelling import Labeller
+    from lab.llm import resolve_llm
+
+    answers = Answers(arm.approach, suite.seed)
+    return Labeller(resolve_llm(arm.llm), answers, arm.calibration, arm.validation_texts)
 
 
-def _seeded(arm: Arm, suite: Suite, **changes: str) -> Hyperparameters:
+def _seeded(arm: Arm, suite: Suite, **changes: str) -> "Hyperparameters":
     return arm.hyperparameters.model_copy(update={"seed": suite.seed, **changes})

@@ -12,7 +12,7 @@ from evals.approaches.labelling import fill
 from evals.approaches.tuned import Tuned
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
-from lab.llm import BaseLLM
+from lab.llm import BaseLLM, FailureKind
 from rag import Evidence
 
 QUESTION = 'Classify this text: "{text}"\n{instruction}'
@@ -63,11 +63,12 @@ class Agent:
         try:
             turn = Conversation(self._llm, self._catalogue).answer(question)
         except BakeoffError as error:
-            return Prediction(None, str(error))
+            return Prediction(None, str(error), failure_kind="retryable")
         label = chosen_label(turn, self._labels)
         failure = None if label else f"answered {turn.answer[:SHOWN]!r}, which is no label"
         evidence = [item.source for item in turn.evidence]
-        return Prediction(label, failure, evidence=evidence, tokens=turn.tokens)
+        kind: FailureKind | None = None if label else "permanent"
+        return Prediction(label, failure, evidence=evidence, tokens=turn.tokens, failure_kind=kind)
 
 
 def chosen_label(turn: Turn, labels: Sequence[str]) -> str | None:

@@ -51,9 +51,10 @@ class _Hybrid(ABC):
         start = time.perf_counter()
         answers = [part.predict(self._watched.texts) for part in self._parts]
         note = self._choose(answers, self._watched.targets)
+        saved = sum(answer.saved_seconds for row in answers for answer in row)
         fits = [part.fitted for part in self._parts]
         self.fitted = Fit(
-            seconds=sum(fit.seconds for fit in fits) + time.perf_counter() - start,
+            seconds=sum(fit.seconds for fit in fits) + time.perf_counter() - start + saved,
             reused=all(fit.reused for fit in fits),
             note="; ".join(filter(None, [*(fit.note for fit in fits), note])),
             tokens=sum(fit.tokens for fit in fits) + sum(answer.tokens for row in answers for answer in row),
@@ -125,31 +126,31 @@ class Stacked(_Hybrid):
         """Ask every part and weigh their scores; where one fails, the whole does, with its reason."""
         assert self._model is not None, "fit first"
         rows = list(zip(*(part.predict(texts) for part in self._parts), strict=True))
-        whole = [index for index, row in enumerate(rows) if not _failure(row)]
+        whole = [index for index, row in enumerate(rows) if not _failed(row)]
         table = self._model.predict_proba(self._features([rows[index] for index in whole])) if whole else []
         shares = dict(zip(whole, table, strict=True))
         return [self._one(row, shares.get(index)) for index, row in enumerate(rows)]
 
     def _one(self, row: Sequence[Prediction], shares: NDArray[np.float64] | None) -> Prediction:
         evidence = list(dict.fromkeys(source for answer in row for source in answer.evidence))
-        tokens = sum(answer.tokens for answer in row)
+        tokens, saved = sum(answer.tokens for answer in row), sum(answer.saved_seconds for answer in row)
         if shares is None:
-            return Prediction(None, _failure(row), evidence=evidence, tokens=tokens)
+            return replace(_failed(row)[0], evidence=evidence, tokens=tokens, saved_seconds=saved)
         assert self._model is not None
         scores = dict(zip(map(str, self._model.classes_), map(float, shares), strict=True))
-        return Prediction(best(scores), scores=scores, evidence=evidence, tokens=tokens)
+        return Prediction(best(scores), scores=scores, evidence=evidence, tokens=tokens, saved_seconds=saved)
 
     def _choose(self, answers: Sequence[Sequence[Prediction]], targets: Sequence[str]) -> str:
         from sklearn.linear_model import LogisticRegression
         from sklearn.model_selection import GridSearchCV, StratifiedKFold
 
         rows = list(zip(*answers, strict=True))
-        whole = [index for index, row in enumerate(rows) if not _failure(row)]
+        whole = [index for index, row in enumerate(rows) if not _failed(row)]
         known = [targets[index] for index in whole]
         rarest = min((known.count(label) for label in set(known)), default=0)
         if len(set(known)) < 2 or rarest < 2:
-            failure = next((_failure(row) for row in rows if _failure(row)), None)
-            got = f"{rarest} of the rarest label" + (f"; {failure}" if failure else "")
+            failed = [answer for row in rows for answer in _failed(row)]
+            got = f"{rarest} of the rarest label" + (f"; {failed[0].failure}" if failed else "")
             fix = "use more validation texts (validation_texts:), or form: cascade"
             raise BakeoffError("two answered validation texts of each label, to stack on", got, fix)
         self._labels = sorted({label for row in rows for answer in row for label in answer.scores})
@@ -168,6 +169,6 @@ def _top(answer: Prediction) -> float:
     return max(answer.scores.values(), default=0.0)
 
 
-def _failure(row: Sequence[Prediction]) -> str | None:
-    """Return the first reason why one of the parts has no answer."""
-    return next((answer.failure for answer in row if answer.failure), None)
+def _failed(row: Sequence[Prediction]) -> list[Prediction]:
+    """Return the parts' answers that are failures."""
+    return [answer for answer in row if answer.failure is not None]

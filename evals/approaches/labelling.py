@@ -2,7 +2,9 @@
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
+from evals.answers import Answers
 from evals.approach import Fit, Prediction, best
 from evals.suite import Calibration
 from lab.console import Console
@@ -24,8 +26,11 @@ class Labeller:
     et al. 2023, arXiv 2309.17249). Those are validation texts here, so that the prior is the same for every batch.
     """
 
-    def __init__(self, llm: BaseLLM, calibration: Calibration = "none", validation_texts: int = 200) -> None:
-        self._llm, self._calibration, self._validation_texts = llm, calibration, validation_texts
+    def __init__(
+        self, llm: BaseLLM, answers: Answers, calibration: Calibration = "none", validation_texts: int = 200
+    ) -> None:
+        self._llm, self._answers = llm, answers
+        self._calibration, self._validation_texts = calibration, validation_texts
         self._prior: LabelScores | None = None
 
     def learn(self, prompts: MakePrompts, labels: Sequence[str], validation: Dataset) -> Fit:
@@ -42,49 +47,48 @@ class Labeller:
             return Fit()
         if len(asked) > len(CONTENT_FREE):
             Console().note(f"{self._llm.name} is calibrated on {len(asked)} validation texts")
-        self._prior = _mean(self._llm.score_labels(asked, labels))
+        self._prior = _mean(self._answers.ask(self._llm, asked, labels))
         if self._prior.failure:
             fix = f"check it with: bakeoff llm check {self._llm.name}, or set calibration: none"
             raise BakeoffError(f"answers of {self._llm.name} to calibrate on", self._prior.failure, fix)
-        return Fit(time.perf_counter() - start, tokens=self._prior.tokens)
+        return Fit(time.perf_counter() - start + self._prior.saved_seconds, tokens=self._prior.tokens)
 
     def __call__(self, prompts: Sequence[LabelPrompt], labels: Sequence[str]) -> list[LabelScores]:
         """Score every label for every prompt, in order."""
         if self._calibration == "content_free" and self._prior is None:
             return self._each_by_its_context(prompts, labels)
-        scored = self._llm.score_labels(prompts, labels)
+        scored = self._answers.ask(self._llm, prompts, labels)
         return [_without(self._prior, scores) for scores in scored] if self._prior else scored
 
     def _each_by_its_context(self, prompts: Sequence[LabelPrompt], labels: Sequence[str]) -> list[LabelScores]:
         """Ask about the content-free texts after each prompt's own examples; their tokens are counted with it."""
         empty = [LabelPrompt(p.instruction, text, p.shots) for p in prompts for text in CONTENT_FREE]
-        scored = self._llm.score_labels([*prompts, *empty], labels)
+        scored = self._answers.ask(self._llm, [*prompts, *empty], labels)
         answers, asides, size = scored[: len(prompts)], scored[len(prompts) :], len(CONTENT_FREE)
         priors = [_mean(asides[size * n : size * (n + 1)]) for n in range(len(prompts))]
-        return [
-            LabelScores(calm.scores, scores.tokens + prior.tokens, calm.failure)
-            for scores, prior in zip(answers, priors, strict=True)
-            for calm in [_without(prior, scores)]
-        ]
+        return [_without(prior, scores, counted=True) for scores, prior in zip(answers, priors, strict=True)]
 
 
 def _mean(scored: Sequence[LabelScores]) -> LabelScores:
-    """Return the mean of the scores that there are, and the tokens of all."""
-    tokens = sum(scores.tokens for scores in scored)
+    """Return the mean of the scores that there are, and what all of them took."""
     answered = [scores.scores for scores in scored if scores.failure is None]
-    if not answered:
-        return LabelScores(tokens=tokens, failure=scored[0].failure)
-    return LabelScores({label: sum(s[label] for s in answered) / len(answered) for label in answered[0]}, tokens)
+    means = {label: sum(s[label] for s in answered) / len(answered) for label in (answered or [{}])[0]}
+    tokens, saved = sum(s.tokens for s in scored), sum(s.saved_seconds for s in scored)
+    return replace(LabelScores(means) if answered else scored[0], tokens=tokens, saved_seconds=saved)
 
 
-def _without(prior: LabelScores, scores: LabelScores) -> LabelScores:
-    """Return the scores divided by the prior's, so that they sum to 1 again."""
-    failure = scores.failure or prior.failure
-    if failure is not None:
-        return LabelScores(tokens=scores.tokens, failure=failure)
+def _without(prior: LabelScores, scores: LabelScores, counted: bool = False) -> LabelScores:
+    """Return the scores divided by the prior's, so that they sum to 1 again; `counted` adds what the prior took."""
+    if counted:
+        scores = replace(
+            scores, tokens=scores.tokens + prior.tokens, saved_seconds=scores.saved_seconds + prior.saved_seconds
+        )
+    failed = next((one for one in (scores, prior) if one.failure is not None), None)
+    if failed:
+        return replace(scores, scores={}, failure=failed.failure, failure_kind=failed.failure_kind)
     ratios = {label: score / max(prior.scores[label], LEAST) for label, score in scores.scores.items()}
     total = sum(ratios.values())
-    return LabelScores({label: ratio / total for label, ratio in ratios.items()}, scores.tokens)
+    return replace(scores, scores={label: ratio / total for label, ratio in ratios.items()})
 
 
 def fill(instruction: str, labels: Sequence[str]) -> str:
@@ -94,6 +98,12 @@ def fill(instruction: str, labels: Sequence[str]) -> str:
 
 def as_prediction(scores: LabelScores, evidence: Sequence[str] = ()) -> Prediction:
     """Return an LLM's label scores as a prediction; a failure stays one."""
-    if scores.failure is not None:
-        return Prediction(None, scores.failure, evidence=evidence, tokens=scores.tokens)
-    return Prediction(best(scores.scores), scores=scores.scores, evidence=evidence, tokens=scores.tokens)
+    return Prediction(
+        None if scores.failure is not None else best(scores.scores),
+        scores.failure,
+        scores.scores,
+        evidence,
+        scores.tokens,
+        scores.failure_kind,
+        scores.saved_seconds,
+    )

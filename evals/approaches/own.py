@@ -158,6 +158,7 @@ class Own:
             {str(label): float(score) for label, score in answer.scores.items()},
             tuple(str(source) for source in answer.evidence),
             int(answer.tokens),
+            answer.failure_kind,
         )
         if not all(map(math.isfinite, answer.scores.values())):
             return Prediction(None, "gave a score that is no finite number", tokens=answer.tokens)

@@ -1,11 +1,13 @@
 """What the arms of a suite live through, by the kind of the suite: a plan before the run, findings after it."""
 
+from collections.abc import Callable
 from types import ModuleType
 
-from evals.scenarios import data_efficiency, freshness, portability, robustness, static
+from evals.records import Record
+from evals.scenarios import data_efficiency, freshness, knowledge, portability, robustness, static
 from evals.scenarios.scenario import Finding, Fits, Moment, Plan, Scenario, Step
 
-__all__ = ["Finding", "Fits", "Moment", "Plan", "Scenario", "Step", "kind_of"]
+__all__ = ["Finding", "Fits", "Moment", "Plan", "Scenario", "Step", "grader_of", "kind_of"]
 
 _KINDS = {
     "static": static,
@@ -13,9 +15,15 @@ _KINDS = {
     "data_efficiency": data_efficiency,
     "portability": portability,
     "robustness": robustness,
+    "knowledge": knowledge,
 }
 
 
 def kind_of(kind: str) -> ModuleType:
     """Return the module of a suite's kind: its plan(suite, limit), is_primary(suite, record), findings(suite, …)."""
     return _KINDS[kind]
+
+
+def grader_of(kind: str) -> Callable[[Record], Record]:
+    """Return what makes of a record's answer and target the classes that are compared: for labels, they themselves."""
+    return knowledge.graded if kind == "knowledge" else lambda record: record

@@ -1,18 +1,24 @@
 """Seeded, stratified splits that keep exact and near duplicates on one side."""
 
+import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
+from importlib.metadata import version
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from lab.datasets.examples import Dataset, Split
 from lab.errors import BakeoffError
+from lab.workspace import Workspace, fingerprint, read_json, write_text
 
 NEAR_DUPLICATE = 0.8  # Jaccard similarity of character 5-grams
+PERMUTATIONS = 64  # of MinHash
 TRAIN, VALIDATION = 0.70, 0.15  # the rest is test
+WORTH_KEEPING = 2_000  # texts, from which on their groups take longer to find than to read
+KNOWN_SHINGLES = 1 << 18  # whose hashes are held in memory: some 60 MB
 
 
 def split_dataset(dataset: Dataset, seed: int = 0) -> Split:
@@ -40,31 +46,16 @@ def split_dataset(dataset: Dataset, seed: int = 0) -> Split:
 
 
 def duplicate_groups(texts: Sequence[str]) -> np.ndarray:
-    """Return a group number per text; texts that are the same, or nearly, share one.
+    """Return a group number per text, in order of appearance; texts that are the same, or nearly, share one.
 
     Candidates come from MinHash with locality-sensitive hashing (Broder 1997; datasketch) over character 5-grams of
     the lower-cased text without links, mentions and punctuation; each candidate is confirmed by its exact Jaccard
-    similarity.
+    similarity. The groups of many texts are kept in the cache folder, whatever the order of the texts.
     """
-    from datasketch import MinHash, MinHashLSH
-
-    shingles = [_shingles(text) for text in texts]
-    index = MinHashLSH(threshold=NEAR_DUPLICATE - 0.1, num_perm=64)
-    pairs: list[tuple[int, int]] = []
-    seen: dict[frozenset[str], int] = {}
-    for number, own in enumerate(shingles):
-        if own in seen:
-            pairs.append((number, seen[own]))
-            continue
-        seen[own] = number
-        sketch = MinHash(num_perm=64)
-        sketch.update_batch([shingle.encode() for shingle in own])
-        pairs += [(number, other) for other in index.query(sketch) if _jaccard(own, shingles[other]) >= NEAR_DUPLICATE]
-        index.insert(number, sketch, check_duplication=False)
-    rows, columns = np.array(pairs or [(0, 0)]).T
-    size = len(texts)
-    graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(size, size))
-    return np.asarray(connected_components(graph, directed=False)[1])
+    distinct = sorted(set(texts))
+    group_of = dict(zip(distinct, _kept_groups(distinct), strict=True))
+    numbers: dict[int, int] = {}
+    return np.array([numbers.setdefault(group_of[text], len(numbers)) for text in texts], dtype=np.int64)
 
 
 def parse_limit(limit: str | None, size: int) -> int:
@@ -97,14 +88,58 @@ def _assign(groups: Sequence[int], sizes: np.ndarray) -> dict[int, int]:
     return parts
 
 
-def _shingles(text: str) -> frozenset[str]:
+def _kept_groups(texts: Sequence[str]) -> list[int]:
+    """Return the group of each of many texts from the cache, where somebody has looked for them before."""
+    if len(texts) < WORTH_KEEPING:
+        return _find_groups(texts)
+    key = fingerprint(texts, NEAR_DUPLICATE, PERMUTATIONS, version("datasketch"))
+    path = Workspace.current().cache / "duplicates" / f"{key}.json"
+    if path.exists():
+        kept: list[int] = read_json(path)
+        return kept
+    groups = _find_groups(texts)
+    with suppress(OSError, BakeoffError):  # a cache that cannot be written costs time and nothing else
+        write_text(path, json.dumps(groups))
+    return groups
+
+
+def _find_groups(texts: Sequence[str]) -> list[int]:
+    """Return the group of each of these texts, all different."""
+    from datasketch import MinHash, MinHashLSH
+    from datasketch.hashfunc import sha1_hash32
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    @lru_cache(KNOWN_SHINGLES)  # texts of a kind share most of their 5-grams
+    def hashed(shingle: str) -> int:
+        return int(sha1_hash32(shingle.encode()))
+
+    first_of: dict[str, int] = {}
+    pairs = [(number, first_of.setdefault(_bare(text), number)) for number, text in enumerate(texts)]
+    bare = {number: own for own, number in first_of.items()}
+    index = MinHashLSH(threshold=NEAR_DUPLICATE - 0.1, num_perm=PERMUTATIONS)
+    sketches = MinHash.generator(map(_shingles, first_of), num_perm=PERMUTATIONS, hashfunc=hashed)
+    for (own, number), sketch in zip(first_of.items(), sketches, strict=True):
+        pairs += [(number, other) for other in index.query(sketch) if _jaccard(own, bare[other]) >= NEAR_DUPLICATE]
+        index.insert(number, sketch, check_duplication=False)
+    rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(len(texts), len(texts)))
+    return [int(group) for group in connected_components(graph, directed=False)[1]]
+
+
+def _bare(text: str) -> str:
+    """Return the text's words, in small letters, without links, mentions and punctuation."""
     bare = re.sub(r"https?://\S+|@\w+", " ", text.lower())
-    bare = " ".join(re.findall(r"\w+", bare)) or text
+    return " ".join(re.findall(r"\w+", bare)) or text
+
+
+def _shingles(bare: str) -> frozenset[str]:
     return frozenset(bare[start : start + 5] for start in range(max(1, len(bare) - 4)))
 
 
-def _jaccard(a: frozenset[str], b: frozenset[str]) -> float:
-    return len(a & b) / len(a | b)
+def _jaccard(a: str, b: str) -> float:
+    ours, theirs = _shingles(a), _shingles(b)
+    return len(ours & theirs) / len(ours | theirs)
 
 
 def _too_few(dataset: Dataset, label: str, distinct: int) -> BakeoffError:

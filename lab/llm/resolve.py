@@ -2,18 +2,19 @@
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from langchain_core.language_models import BaseChatModel
 from pydantic import SecretStr
 
 from lab.errors import BakeoffError
-from lab.llm.embedded import EmbeddedChat
+from lab.llm.labels import LabelScorer
 from lab.llm.names import canonical_name
-from lab.llm.scoring import LabelScorer, LikelihoodScorer, RemoteScorer
 from lab.llm.weights import EMBEDDED
 from lab.redact import reason
 from lab.settings import settings
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
 
 PROVIDER_KEYS = {"openai": "openai_api_key", "anthropic": "anthropic_api_key", "google_genai": "google_api_key"}
 
@@ -25,7 +26,7 @@ class BaseLLM:
     """A chat model under its name, with the way it scores labels and whether it may be offered tools."""
 
     name: str
-    chat: BaseChatModel
+    chat: "BaseChatModel"
     score_labels: LabelScorer
     embedded: bool
 
@@ -43,16 +44,22 @@ def resolve_llm(name: str | None = None) -> BaseLLM:
         if model not in EMBEDDED:
             known = ", ".join(f"embedded:{known}" for known in EMBEDDED)
             raise BakeoffError(f"an embedded model among {known}", f"'{name}'", "choose one of these")
+        from lab.llm.embedded import EmbeddedChat  # heavy: transformers
+        from lab.llm.scoring import LikelihoodScorer
+
         chat = EmbeddedChat(model=model)
         return BaseLLM(f"embedded:{model}", chat, LikelihoodScorer(chat), embedded=True)
-    remote = _remote(provider, model)
-    return BaseLLM(f"{provider}:{model}", remote, RemoteScorer(remote), embedded=False)
+    from lab.llm.remote import RemoteScorer
+
+    name = f"{provider}:{model}"
+    scorer = RemoteScorer(_remote(provider, model, retries=0), settings().concurrency, name)
+    return BaseLLM(name, _remote(provider, model, retries=4), scorer, embedded=False)
 
 
-def _remote(provider: str, model: str) -> BaseChatModel:
+def _remote(provider: str, model: str, retries: int) -> "BaseChatModel":
     from langchain.chat_models import init_chat_model
 
-    options: dict[str, Any] = {"temperature": 0, "timeout": settings().timeout_seconds * 3, "max_retries": 4}
+    options: dict[str, Any] = {"temperature": 0, "timeout": settings().timeout_seconds * 3, "max_retries": retries}
     if provider == "ollama":
         options = {"temperature": 0}
     if provider == "openai":

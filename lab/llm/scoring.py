@@ -1,55 +1,17 @@
-"""How likely is each label, says the base LLM: exactly where we hold the weights, by log-probs elsewhere."""
+"""How likely is each label, says the base LLM whose weights we hold: exactly."""
 
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Protocol
-
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from lab.errors import BakeoffError
 from lab.llm.embedded import EmbeddedChat
-from lab.redact import reason
+from lab.llm.labels import LabelPrompt, LabelScores
 
 if TYPE_CHECKING:
     import torch
-
-CLEAR = 0.5  # share of the first token's probability that the labels must have together
-
-
-@dataclass(frozen=True)
-class LabelPrompt:
-    """A text to label, the instruction, and labelled examples to learn from, least to most similar."""
-
-    instruction: str
-    text: str
-    shots: tuple[tuple[str, str], ...] = ()
-
-    def messages(self) -> list[BaseMessage]:
-        """Return the conversation whose next turn is the label."""
-        turns: list[BaseMessage] = [SystemMessage(self.instruction)]
-        for text, label in self.shots:
-            turns += [HumanMessage(text), AIMessage(label)]
-        return [*turns, HumanMessage(self.text)]
-
-
-@dataclass(frozen=True)
-class LabelScores:
-    """A probability per label (they sum to 1), or the reason why there is none; `tokens` were read and written."""
-
-    scores: dict[str, float] = field(default_factory=dict)
-    tokens: int = 0
-    failure: str | None = None
-
-
-class LabelScorer(Protocol):
-    """Scores every label for every prompt."""
-
-    def __call__(self, prompts: Sequence[LabelPrompt], labels: Sequence[str]) -> list[LabelScores]:
-        """Return the scores in the order of the prompts."""
-        ...
 
 
 @dataclass
@@ -84,7 +46,7 @@ class LikelihoodScorer:
             try:
                 sequences[index] = self.chat.encode(text)
             except BakeoffError as error:
-                results[index] = LabelScores(failure=str(error))
+                results[index] = LabelScores(failure=str(error), failure_kind="permanent")
         return results, sequences
 
     def _endings(self, labels: Sequence[str], start: str) -> list[list[int]]:
@@ -157,90 +119,6 @@ class LikelihoodScorer:
         targets = torch.tensor([ending[1:]] * rows, device=mask.device).unsqueeze(-1)
         likelihoods: torch.Tensor = output.logits.float().log_softmax(-1).gather(-1, targets)
         return likelihoods.squeeze(-1).sum(-1)
-
-
-@dataclass
-class RemoteScorer:
-    """Labels from a chat API: the first token's log-probs where they tell the labels apart, else a constrained answer.
-
-    A provider that refuses, times out or answers something else makes that prompt a failure, never a wrong label.
-    """
-
-    chat: BaseChatModel
-    concurrency: int = 4
-    _log_probs: bool = field(default=True, repr=False)
-
-    def __call__(self, prompts: Sequence[LabelPrompt], labels: Sequence[str]) -> list[LabelScores]:
-        """Score all prompts, `concurrency` at a time; results stand in the order of the prompts."""
-        from joblib import Parallel, delayed
-
-        if not prompts:
-            return []
-        return list(
-            Parallel(n_jobs=self.concurrency, backend="threading")(
-                delayed(self._one)(prompt, labels) for prompt in prompts
-            )
-        )
-
-    def _one(self, prompt: LabelPrompt, labels: Sequence[str]) -> LabelScores:
-        try:
-            scores = self._by_log_probs(prompt, labels) if self._log_probs else LabelScores()
-            if scores.scores:
-                return scores
-            chosen = self._by_schema(prompt, labels)
-            return replace(chosen, tokens=chosen.tokens + scores.tokens)
-        except BakeoffError:
-            raise
-        except Exception as error:  # each provider's client has errors of its own
-            return LabelScores(failure=f"{type(error).__name__}: {reason(error)}")
-
-    def _by_log_probs(self, prompt: LabelPrompt, labels: Sequence[str]) -> LabelScores:
-        """Share the first token's probability out among the labels it begins; no scores if that tells too little."""
-        try:
-            answer = self.chat.invoke(prompt.messages(), logprobs=True, top_logprobs=20, max_tokens=8)
-        except Exception as error:
-            if "logprob" not in str(error).lower():
-                raise
-            self._log_probs = False  # the provider does not know the word: do not ask again
-            return LabelScores()
-        tokens = answer.usage_metadata["total_tokens"] if answer.usage_metadata else 0
-        content = (answer.response_metadata.get("logprobs") or {}).get("content") or []
-        mass, unclear = dict.fromkeys(labels, 0.0), 0.0
-        for candidate in content[0]["top_logprobs"] if content else []:
-            begun = [label for label in labels if _begins(candidate["token"], label)]
-            if len(begun) == 1:
-                mass[begun[0]] += math.exp(candidate["logprob"])
-            elif begun:
-                unclear += math.exp(candidate["logprob"])
-        total = sum(mass.values())
-        if total < CLEAR or unclear > max(mass.values()):  # not about to say a label, or it may be one of several
-            return LabelScores(tokens=tokens)
-        return LabelScores({label: share / total for label, share in mass.items()}, tokens)
-
-    def _by_schema(self, prompt: LabelPrompt, labels: Sequence[str]) -> LabelScores:
-        """Ask for JSON whose one field is one of the labels."""
-        schema = {
-            "title": "Label",
-            "description": "The label of the text.",
-            "type": "object",
-            "properties": {"label": {"type": "string", "enum": list(labels)}},
-            "required": ["label"],
-            "additionalProperties": False,
-        }
-        structured = self.chat.with_structured_output(schema, method="json_schema", include_raw=True)
-        answer = structured.invoke(prompt.messages())
-        assert isinstance(answer, dict)
-        usage = answer["raw"].usage_metadata
-        tokens = usage["total_tokens"] if usage else 0
-        chosen = (answer["parsed"] or {}).get("label")
-        if chosen not in labels:
-            return LabelScores(tokens=tokens, failure=f"answered {answer['raw'].text[:80]!r}, which is no label")
-        return LabelScores({label: float(label == chosen) for label in labels}, tokens)
-
-
-def _begins(token: str, label: str) -> bool:
-    word = token.strip().lower()
-    return bool(word) and label.lower().startswith(word)
 
 
 def _common_prefix(sequences: list[list[int]]) -> int:

@@ -1,8 +1,8 @@
 """Records, results, verdict and report: what is counted, and how it is shown."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +10,9 @@ import pytest
 
 from evals.approach import Fit, Prediction
 from evals.metrics import Measured, result_row
+from evals.prices import Price
 from evals.records import Journal, Question, Record, read_records
-from evals.report import _price, score
+from evals.report import SHOWN_FAILURES, score
 from evals.runner import MANIFEST, MEASUREMENTS, RECORDS, Run
 from evals.suite import Arm, Suite, load_suite
 from evals.verdict import decide
@@ -46,10 +47,24 @@ def test_an_hourly_price_becomes_dollars() -> None:
     assert row["cost_per_correct_usd"] == pytest.approx(0.5)
 
 
-def test_a_remote_llm_is_not_priced_by_this_machine(setting: Callable[[str, str], None]) -> None:
-    setting("BAKEOFF_USD_PER_HOUR", "2")
-    assert _price(ARM) == 2
-    assert _price(Arm(approach="rag", llm="openai:x")) is None
+def test_a_remote_llm_costs_its_tokens_and_no_seconds_of_this_machine() -> None:
+    arm, price = Arm(approach="rag", llm="openai:x"), Price(input=2.0, output=8.0, as_of=date.min, source="here")
+    records = [replace(_record("a", n, "good"), tokens=500) for n in range(4)]
+    row = result_row(arm, records, Measured(Fit(tokens=70)), usd_per_hour=3600.0, price=price)
+    assert row["cost_per_1k_usd"] == pytest.approx(1.0)
+    assert row["fit_tokens"] == 70
+    assert result_row(arm, records, Measured(Fit()), usd_per_hour=3600.0)["cost_per_1k_usd"] is None
+    uncounted = [_record("a", n, "good") for n in range(4)]
+    assert result_row(arm, uncounted, Measured(Fit()), price=price)["cost_per_1k_usd"] is None
+
+
+def test_a_server_on_this_machine_costs_its_seconds() -> None:
+    arm, free = (
+        Arm(approach="rag", llm="ollama:x"),
+        Price(input=0, output=0, as_of=date.min, source="x", billed="seconds"),
+    )
+    row = result_row(arm, [_record("a", 1, "good")] * 2, Measured(Fit()), usd_per_hour=3600.0, price=free)
+    assert row["cost_per_1k_usd"] == pytest.approx(500)
 
 
 def test_an_arm_that_answered_nothing_has_no_accuracy() -> None:
@@ -115,6 +130,18 @@ def test_the_verdict_needs_significance() -> None:
     assert _decided([True] * 9 + [False], [True] * 8 + [False] * 2)[0] is None
 
 
+@pytest.mark.parametrize(("right", "named"), [(98, True), (72, False), (60, False)])
+def test_what_is_on_neither_side_is_named_only_if_it_beats_both(right: int, named: bool) -> None:
+    hits = {"finetuned": 70, "knn": 71, "hybrid@x:y": right}
+    outcomes = {key: {str(i): float(i < own) for i in range(100)} for key, own in hits.items()}
+    rows = [_row(key, own, 100, 100) for key, own in hits.items()]
+    pairs = [("finetuned", "knn"), ("finetuned", "hybrid@x:y")]
+    verdict = decide(rows, compare(pairs, outcomes), "finetuned")
+    assert verdict.winner is None
+    said = "on neither side: hybrid@x:y is 28.0 points more accurate than finetuned (95 % interval +"
+    assert (said in verdict.statement) == named
+
+
 def test_without_a_pair_there_is_no_verdict() -> None:
     verdict = decide([_row("knn", 1, 2, 2)], [], "finetuned")
     assert verdict.winner is None
@@ -151,6 +178,15 @@ def test_the_report_is_one_file_in_which_data_stays_data(run: Run) -> None:
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert "no answer in time" in html
     assert "trained before" in html
+
+
+def test_a_report_shows_no_more_failures_than_anybody_reads(run: Run) -> None:
+    rows = [replace(_record("knn", n, None), failure=f"request {n} failed") for n in range(SHOWN_FAILURES + 7)]
+    Journal(run.folder / RECORDS).append(asdict(row) for row in rows)
+    score(run)
+    html = (run.folder / "report.html").read_text()
+    assert html.count("<li>knn: request") + html.count("<li>finetuned: no answer") == SHOWN_FAILURES
+    assert "8 more; all are in the run" in html
 
 
 def test_an_unfinished_run_has_no_verdict_and_no_results(run: Run) -> None:

@@ -23,7 +23,7 @@ from finetune.telling import Alert, figures, is_faithful, tell
 from finetune.watch import FALSE_ALARM_EVERY, Watch, spike
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM
-from lab.llm.scoring import RemoteScorer
+from lab.llm.remote import RemoteScorer
 
 ROOT = Path(__file__).parents[2]
 NAME = "tweets-3f2a91bc"

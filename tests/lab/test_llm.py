@@ -2,6 +2,7 @@
 
 import math
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM, LabelPrompt, LabelScores, check_llm, resolve_llm
 from lab.llm.embedded import EmbeddedChat, _until
+from lab.llm.remote import RemoteScorer
 from lab.llm.scoring import LikelihoodScorer
 from tests.world import MODEL, Answer, Fault, OpenAIServer, ScriptedServer, says
 
@@ -156,13 +158,44 @@ def test_a_rate_limit_is_waited_out(remote: BaseLLM, weights: OpenAIServer) -> N
     assert len(weights.requests) >= 2
 
 
-@pytest.mark.parametrize("fault", [Fault.FORBIDDEN, Fault.MALFORMED])
-def test_a_refusal_is_a_failure_never_a_label(fault: Fault, remote: BaseLLM, weights: OpenAIServer) -> None:
+@pytest.mark.parametrize(("fault", "kind"), [(Fault.FORBIDDEN, "retryable"), (Fault.PLAN_LIMIT, "budget")])
+def test_a_refusal_is_a_failure_never_a_label(fault: Fault, kind: str, remote: BaseLLM, weights: OpenAIServer) -> None:
     weights.fail_next(fault)
     first, second = (_score(remote, [LabelPrompt(INSTRUCTION, "fine", SHOTS)])[0] for _ in range(2))
     assert first.scores == {}
     assert first.failure
+    assert first.failure_kind == kind
     assert second.failure is None
+
+
+@pytest.mark.parametrize("fault", [Fault.UNAVAILABLE, Fault.MALFORMED, Fault.DISCONNECT])
+def test_a_failure_that_passes_is_asked_again(fault: Fault, remote: BaseLLM, weights: OpenAIServer) -> None:
+    weights.requests.clear()
+    weights.fail_next(fault, retry_after=0)
+    assert _score(remote, [LabelPrompt(INSTRUCTION, "fine", SHOTS)])[0].failure is None
+    assert len(weights.requests) >= 2
+
+
+def test_rate_limits_shrink_the_requests_at_once_and_answers_let_them_grow_again(
+    remote: BaseLLM, weights: OpenAIServer
+) -> None:
+    assert isinstance(remote.score_labels, RemoteScorer)
+    throttle = remote.score_labels.throttle
+    assert throttle.limit == 4
+    weights.fail_next(Fault.RATE_LIMIT, retry_after=1)
+    start = time.monotonic()
+    assert _score(remote, [LabelPrompt(INSTRUCTION, "fine", SHOTS)])[0].failure is None
+    assert throttle.limit == 2
+    assert time.monotonic() - start >= 1
+    prompts = [LabelPrompt(INSTRUCTION, text, SHOTS) for text in "abcdefgh"]
+    assert not any(scored.failure for scored in _score(remote, prompts))
+    assert throttle.limit == 4
+
+
+def test_a_provider_that_asks_for_an_hour_is_not_waited_for(remote: BaseLLM, weights: OpenAIServer) -> None:
+    weights.fail_next(Fault.RATE_LIMIT, retry_after=3600)
+    scored = _score(remote, [LabelPrompt(INSTRUCTION, "fine", SHOTS)])[0]
+    assert (scored.scores, scored.failure_kind) == ({}, "retryable")
 
 
 def test_a_prompt_that_does_not_fit_fails_alone(smollm2: BaseLLM) -> None:

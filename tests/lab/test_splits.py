@@ -1,9 +1,14 @@
 """Splits: seeded, stratified, and without near-duplicates on two sides."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
 import pytest
 
 from lab.datasets import Dataset, Example, parse_limit, split_dataset
-from lab.datasets.splits import duplicate_groups
+from lab.datasets.splits import WORTH_KEEPING, duplicate_groups
 from lab.errors import BakeoffError
 
 
@@ -45,6 +50,32 @@ def test_what_counts_as_a_duplicate() -> None:
     ]
     first, same, near, other = duplicate_groups(texts)
     assert first == same == near != other
+
+
+def test_groups_are_kept_for_the_next_time_whatever_the_order(
+    tweets: Dataset, tmp_path: Path, setting: Callable[[str, str], None]
+) -> None:
+    setting("BAKEOFF_CACHE", str(tmp_path))
+    texts = [*tweets.texts[:WORTH_KEEPING], *tweets.texts[:5]]
+    found = duplicate_groups(texts)
+    kept = next(tmp_path.glob("duplicates/*.json"))
+    back = duplicate_groups(texts[::-1])[::-1]
+    assert _partition(found) == _partition(back)
+    kept.write_text(json.dumps([0] * len(set(texts))))
+    assert set(duplicate_groups(texts)) == {0}, "what was kept is read"
+    assert len(set(duplicate_groups([*texts, "quite another text"]))) > 1000, "other texts have groups of their own"
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
+    tweets: Dataset, tmp_path: Path, setting: Callable[[str, str], None]
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    setting("BAKEOFF_CACHE", str(tmp_path / "file"))
+    assert len(duplicate_groups(tweets.texts[:WORTH_KEEPING])) == WORTH_KEEPING
+
+
+def _partition(groups: np.ndarray) -> set[tuple[int, ...]]:
+    return {tuple(np.flatnonzero(groups == group)) for group in set(groups.tolist())}
 
 
 def test_a_label_with_too_few_texts_says_where(tweets: Dataset) -> None:

@@ -1,0 +1,270 @@
+"""Questions answered in words: by the base LLM alone, by the base LLM out of passages, or by a sentence of one.
+
+A label is the answer here, "" where the approach abstains. Each approach abstains where it is least sure: below a
+threshold that is chosen on validation questions by the same rule for all.
+"""
+
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import BaseMessage
+
+from agents.prompts import PASSAGES, answer_prompt
+from evals.approach import Fit, Prediction
+from evals.approaches.retrieval import _OverExamples
+from evals.grading import CITED, normalised
+from evals.suite import Retrieval
+from lab.datasets import Dataset
+from lab.errors import BakeoffError
+from lab.llm import BaseLLM, LabelPrompt
+from lab.llm.embedded import EmbeddedChat
+from lab.llm.failures import kind_of
+from lab.redact import reason
+from lab.settings import settings
+from rag import Evidence
+from rag.documents import example_passages
+from rag.lexical import Lexical
+from rag.retrieve import Retriever
+
+UNKNOWN = "unknown"
+BRIEFLY = "Answer in a few words."
+KNOWS = "Do you know the answer to this question? Answer yes or no."
+WRITTEN = 24  # tokens at most of an embedded LLM, which would go on
+
+
+def best_threshold(sureness: Sequence[float], has_answer: Sequence[bool]) -> float:
+    """Return the sureness from which on to answer, so that questions with and without an answer are told apart best.
+
+    It has the greatest sum of both shares that are treated rightly (Youden 1950, Cancer 3): questions with an answer
+    that are answered, and others on which the approach abstains. So it depends neither on how many of either there
+    are nor on how often the answers are right. Without both kinds of questions all are answered.
+    """
+    sure, answerable = np.asarray(sureness), np.asarray(has_answer, dtype=bool)
+    if answerable.all() or not answerable.any():
+        return -np.inf
+    candidates = np.unique([-np.inf, *sure, np.inf])
+    kept = [(sure[answerable] >= one).mean() + (sure[~answerable] < one).mean() for one in candidates]
+    return float(candidates[int(np.argmax(kept))])  # the lowest of equals
+
+
+class ClosedBook:
+    """Asks the base LLM the question and nothing else; documents teach it nothing.
+
+    It is as sure as the LLM says "yes" to whether it knows the answer: P(IK) of Kadavath et al. 2022 (arXiv
+    2207.05221), without training it.
+    """
+
+    name = "closed_book"
+
+    def __init__(self, llm: BaseLLM, instruction: str = BRIEFLY) -> None:
+        self.fitted = Fit()
+        self._llm, self._instruction, self._threshold = llm, instruction, -np.inf
+
+    def fit(self, train: Dataset, validation: Dataset) -> Self:
+        """Choose on validation below which sureness to abstain.
+
+        Raises:
+            BakeoffError: the LLM cannot say how sure it is.
+        """
+        start = time.perf_counter()
+        scored = self._llm.score_labels([LabelPrompt(KNOWS, text) for text in validation.texts], ["yes", "no"])
+        failure = next((scores.failure for scores in scored if scores.failure), None)
+        if failure:
+            fix = f"check it with: bakeoff llm check {self._llm.name}"
+            raise BakeoffError(f"{self._llm.name} to say whether it knows an answer", failure, fix)
+        sure = [scores.scores["yes"] for scores in scored]
+        self._threshold = best_threshold(sure, [bool(target) for target in validation.targets])
+        note = f"abstains where it is less than {self._threshold:.3f} sure to know"
+        self.fitted = Fit(time.perf_counter() - start, note=note, tokens=sum(scores.tokens for scores in scored))
+        return self
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """Ask how sure the LLM is, and for the answers of which it is sure enough."""
+        scored = self._llm.score_labels([LabelPrompt(KNOWS, text) for text in texts], ["yes", "no"])
+        asked = [n for n, one in enumerate(scored) if one.scores.get("yes", -np.inf) >= self._threshold]
+        prompts = [answer_prompt([], f"{texts[n]}\n{self._instruction}", [], []) for n in asked]
+        answers = dict(zip(asked, ask(self._llm, prompts), strict=True))
+        return [
+            Prediction(None, one.failure, tokens=one.tokens, failure_kind=one.failure_kind)
+            if one.failure
+            else _prediction(answers.get(number, Reply()), [], one.tokens)
+            for number, one in enumerate(scored)
+        ]
+
+    def update(self, new: Dataset, gone: Dataset | None = None) -> Self:
+        """Take no notice: nothing was learned from documents."""
+        self.fitted = Fit()
+        return self
+
+
+class _Reader(_OverExamples, ABC):
+    """What all that answer out of passages share: they abstain where the nearest passage is too far away."""
+
+    def __init__(self, k: int, retrieval: Retrieval = "dense", diversity: float = 0.0) -> None:
+        super().__init__(k)
+        self._retrieval, self._diversity, self._threshold = retrieval, diversity, -np.inf
+        self._validation: Dataset | None = None
+        self._retriever: Retriever | None = None
+
+    def fit(self, train: Dataset, validation: Dataset) -> Self:
+        """Bring the index in line with the passages `train`, and choose on validation when to abstain."""
+        self._validation = validation
+        super().fit(train, validation)
+        return self._prepare()
+
+    def update(self, new: Dataset, gone: Dataset | None = None) -> Self:
+        """Change the index, and choose anew when to abstain: the nearest passages have changed."""
+        super().update(new, gone)
+        return self._prepare()
+
+    def predict(self, texts: Sequence[str]) -> list[Prediction]:
+        """Retrieve for each question, and answer where the nearest passage is near enough."""
+        assert self._retriever is not None, "fit first"
+        found = self._retriever.search(texts, self._k)
+        sure = self._sureness(texts)
+        asked = [n for n in range(len(texts)) if found[n] and sure[n] >= self._threshold]
+        answers = dict(zip(asked, self._replies([texts[n] for n in asked], [found[n] for n in asked]), strict=True))
+        return [_prediction(answers.get(n, Reply()), evidence) for n, evidence in enumerate(found)]
+
+    @abstractmethod
+    def _replies(self, texts: Sequence[str], found: Sequence[Sequence[Evidence]]) -> "list[Reply]":
+        """Answer each question out of its passages."""
+
+    def _prepare(self) -> Self:
+        assert self._index is not None and self._validation is not None
+        start = time.perf_counter()
+        rows = ((example.text, example.label, example.source) for example in self._known.examples)
+        lexical = Lexical(list(example_passages(rows))) if self._retrieval == "fused" else None
+        self._retriever = Retriever(self._index, lexical, self._diversity)
+        sure = self._sureness(self._validation.texts)
+        self._threshold = best_threshold(sure, [bool(target) for target in self._validation.targets])
+        note = f"abstains where no passage has a cosine similarity of {self._threshold:.3f}"
+        seconds = self.fitted.seconds + time.perf_counter() - start
+        self.fitted = replace(self.fitted, seconds=seconds, note="; ".join(filter(None, [self.fitted.note, note])))
+        return self
+
+    def _sureness(self, texts: Sequence[str]) -> list[float]:
+        """Return for each question the cosine similarity of its nearest passage, however passages are ranked."""
+        assert self._index is not None, "fit first"
+        return [evidence[0].score if evidence else -np.inf for evidence in self._index.search(texts, 1)]
+
+
+class OpenBook(_Reader):
+    """The base LLM answers out of the passages found, under the rules and the numbering of the agent's own prompt.
+
+    It cites by number. Where it cites nothing, the passage that has most of the words of its answer counts as cited:
+    attribution after the fact, as in Bohnet et al. 2022 (arXiv 2212.08037).
+    """
+
+    name = "rag"
+
+    def __init__(
+        self,
+        llm: BaseLLM,
+        k: int,
+        retrieval: Retrieval = "dense",
+        diversity: float = 0.0,
+        instruction: str = BRIEFLY,
+    ) -> None:
+        """Prepare to read k passages.
+
+        Raises:
+            BakeoffError: the prompt does not hold so many.
+        """
+        super().__init__(k, retrieval, diversity)
+        if k > PASSAGES:
+            raise BakeoffError(f"k of 1 to {PASSAGES} for rag, whose prompt quotes so many passages", f"{k}", "lower k")
+        self._llm, self._instruction = llm, instruction
+
+    def _replies(self, texts: Sequence[str], found: Sequence[Sequence[Evidence]]) -> "list[Reply]":
+        prompts = [
+            answer_prompt([], f"{text}\n{self._instruction}", evidence, [])
+            for text, evidence in zip(texts, found, strict=True)
+        ]
+        replies = ask(self._llm, prompts)
+        return [_attributed(*row) for row in zip(replies, texts, found, strict=True)]
+
+
+class NearestSentence(_Reader):
+    """Answers with the sentence nearest to the question, of those in the passages found: retrieval without an LLM."""
+
+    name = "knn"
+
+    def _replies(self, texts: Sequence[str], found: Sequence[Sequence[Evidence]]) -> "list[Reply]":
+        return [self._nearest(text, evidence) for text, evidence in zip(texts, found, strict=True)]
+
+    def _nearest(self, text: str, found: Sequence[Evidence]) -> "Reply":
+        assert self._index is not None
+        pairs = [(sentence, number) for number, item in enumerate(found, 1) for sentence in sentences(item.text)]
+        vectors = self._index.embedder.embed([text, *(sentence for sentence, _ in pairs)])
+        sentence, number = pairs[int(np.argmax(vectors[1:] @ vectors[0]))]
+        return Reply(sentence, (number,))
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer in words, "" to abstain; `cited` are the numbers of passages, from 1; or the error in its place."""
+
+    text: str = ""
+    cited: tuple[int, ...] = ()
+    tokens: int = 0
+    error: Exception | None = None
+
+
+def ask(llm: BaseLLM, prompts: Sequence[list[BaseMessage]]) -> list[Reply]:
+    """Ask a base LLM for a short answer to each prompt; of what it writes, the first line with something counts."""
+    chat, width = (_brief(llm.chat), 1) if llm.embedded else (llm.chat, settings().concurrency)
+    messages = chat.batch(list(prompts), config={"max_concurrency": width}, return_exceptions=True)
+    return [_reply(message) for message in messages]
+
+
+def _brief(chat: BaseChatModel) -> BaseChatModel:
+    """Return the embedded model such that it writes little and may repeat its prompt, whose words are the answer."""
+    assert isinstance(chat, EmbeddedChat)
+    _ = chat.network  # loaded once, and shared by the copy
+    return chat.model_copy(update={"max_new_tokens": WRITTEN, "repetition_penalty": 1.0})
+
+
+def _reply(message: object) -> Reply:
+    if isinstance(message, Exception):
+        return Reply(error=message)
+    assert isinstance(message, BaseMessage)
+    usage = getattr(message, "usage_metadata", None)
+    line = next((line for line in message.text.splitlines() if line.strip()), "")
+    cited = tuple(int(number) for number in re.findall(r"\[(\d+)\]", line))
+    text = " ".join(re.sub(r"\[\d+\]", " ", line).split())
+    known = not normalised(text).startswith(UNKNOWN)
+    return Reply(text if known else "", cited if known else (), usage["total_tokens"] if usage else 0)
+
+
+def _attributed(reply: Reply, question: str, found: Sequence[Evidence]) -> Reply:
+    """Return a reply that cites a passage: those it names, else the one with most of its words that are not asked."""
+    if not reply.text or any(1 <= number <= len(found) for number in reply.cited):
+        return reply
+    words = set(normalised(reply.text).split()) - set(normalised(question).split())
+    shared = [len(words & set(normalised(item.text).split())) for item in found]
+    return replace(reply, cited=(int(np.argmax(shared)) + 1,) if any(shared) else ())
+
+
+def _prediction(reply: Reply, found: Sequence[Evidence], tokens: int = 0) -> Prediction:
+    """Return a reply as a prediction, its evidence the sources of all passages found, the cited ones marked."""
+    if reply.error is not None:
+        told = reply.error
+        why = str(told) if isinstance(told, BakeoffError) else f"{type(told).__name__}: {reason(told)}"
+        kind = "permanent" if isinstance(told, BakeoffError) else kind_of(told)
+        return Prediction(None, why, evidence=[item.source for item in found], tokens=tokens, failure_kind=kind)
+    sources = [item.source + (CITED if number in reply.cited else "") for number, item in enumerate(found, 1)]
+    return Prediction(reply.text, evidence=sources, tokens=tokens + reply.tokens)
+
+
+def sentences(text: str) -> list[str]:
+    """Return the sentences of a passage, headings and items of lists among them."""
+    paragraphs = re.split(r"\n\s*\n|\n(?=[#*\-|] ?)", text)
+    found = [s for one in paragraphs for s in re.split(r"(?<=[.!?])\s+(?=\S)", " ".join(one.split()))]
+    return [sentence for sentence in found if re.search(r"\w", sentence)] or [text]

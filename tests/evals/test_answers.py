@@ -1,0 +1,95 @@
+"""What a base LLM was asked is kept by content; what it would not answer is told apart by what can be done about it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from evals import Suite, load_suite, run_suite
+from evals.records import Record
+from evals.runner import Run
+from lab.llm import resolve_llm
+from tests.world.openai import MODEL, OpenAIServer
+from tests.world.scripted import ScriptedServer, says
+from tests.world.server import Answer, Fault
+
+
+@pytest.fixture(scope="module")
+def weights() -> Iterator[OpenAIServer]:
+    """A model's API with SmolLM2 behind it."""
+    with OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture
+def suite(weights: OpenAIServer, my_csv: Path, setting: Callable[[str, str], None]) -> Suite:
+    """The remote LLM alone, asked for labels without examples, one question at a time."""
+    setting("OPENAI_BASE_URL", weights.url)
+    setting("BAKEOFF_CONCURRENCY", "1")
+    resolve_llm.cache_clear()
+    weights.recover()
+    weights.requests.clear()
+    arm = f"{{approach: zero_shot, llm: 'openai:{MODEL}', name: remote}}"
+    Path("remote.yaml").write_text(
+        f"name: remote\ndataset: {my_csv}\nlatency_sample: 0\nreference: remote\narms: [{arm}]\n"
+    )
+    return load_suite("remote.yaml")
+
+
+def _texts(server: OpenAIServer) -> list[str]:
+    """Return what was asked, in order, each text once however often it took."""
+    asked = [request.json["messages"][-1]["content"] for request in server.requests]
+    return list(dict.fromkeys(asked))
+
+
+def _by_text(run: Run) -> dict[str, Record]:
+    return {record.text: record for record in run.records()}
+
+
+def test_another_run_asks_only_what_was_never_asked_and_counts_it_as_if_it_had(
+    suite: Suite, weights: OpenAIServer
+) -> None:
+    first = _by_text(run_suite(suite, "4"))
+    assert len(_texts(weights)) == 4
+    weights.requests.clear()
+    second = _by_text(run_suite(suite, "6"))
+    assert set(_texts(weights)) == second.keys() - first.keys()
+    for text, record in first.items():
+        kept = second[text]
+        assert (kept.label, kept.scores, kept.tokens) == (record.label, record.scores, record.tokens)
+        assert kept.seconds == pytest.approx(record.seconds, rel=0.5, abs=0.05)
+    weights.requests.clear()
+    run_suite(suite, "6", fresh=True)
+    assert len(_texts(weights)) == 6
+
+
+def test_repeats_are_never_one_answer_counted_twice(suite: Suite, weights: OpenAIServer) -> None:
+    run = run_suite(suite.model_copy(update={"repeats": 2}), "2")
+    once = len(_texts(weights))
+    assert (once, len(run.records())) == (2, 4)
+    assert len(weights.requests) >= 4
+
+
+def test_used_up_credit_stops_the_arm_and_the_same_command_goes_on(
+    suite: Suite, weights: OpenAIServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weights.fail_next(Fault.PLAN_LIMIT)
+    run = run_suite(suite, "3")
+    assert run.records() == []
+    assert "remote stopped, its provider's credit is used up" in capsys.readouterr().err
+    assert len(run_suite(suite, "3").records()) == 3
+
+
+def test_only_failures_that_can_be_mended_are_asked_again(
+    my_csv: Path, setting: Callable[[str, str], None], suite: Suite
+) -> None:
+    refusal = Answer.json({"error": {"message": "no", "type": "request_forbidden", "code": "no"}}, 403)
+    nonsense, sense = ((says("Well"), says(f'{{"label": "{word}"}}')) for word in ("odd", "negative"))
+    with ScriptedServer(refusal, *nonsense, *sense) as server:
+        setting("OPENAI_BASE_URL", server.url)
+        resolve_llm.cache_clear()
+        kinds = [record.failure_kind for record in run_suite(suite, "2").records()]
+        assert set(kinds) == {"retryable", "permanent"}
+        again = run_suite(suite, "2", retry_failures=True).records()
+    assert not server.script
+    assert {record.failure_kind for record in again} == {None, "permanent"}
