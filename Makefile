@@ -35,6 +35,7 @@ bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m benchmarks.training
 	$(VENV)/bin/python -m benchmarks.prediction
 	$(VENV)/bin/python -m benchmarks.memory
+	$(VENV)/bin/python -m benchmarks.judge
 
 setup: $(VENV)/.installed-$(GEMMA)
 

@@ -1,8 +1,10 @@
 """Records: one example x one arm x one repeat, appended as they are known, so that a killed run keeps what it has."""
 
+import gc
 import json
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,7 +104,7 @@ class Journal:
         """Yield all rows, oldest first; a line that is still being written is not one yet."""
         if self._path.exists():
             with self._path.open("rb") as file:  # a line may be cut off inside a character
-                yield from (json.loads(line) for line in file if line.endswith(b"\n"))
+                yield from (json.loads(line.decode()) for line in file if line.endswith(b"\n"))
 
     def _drop_cut_line(self) -> None:
         """Drop what a crash left, once: whole lines follow."""
@@ -117,6 +119,19 @@ def read_records(journal: Journal) -> dict[Question, Record]:
 
     They stand in the order of their questions, in which nothing is left of who answered first.
     """
-    records = (Record(**row) for row in journal.rows())
-    latest = {record.question: record for record in records}
-    return {question: latest[question] for question in sorted(latest)}
+    with _uncollected():
+        records = (Record(**row) for row in journal.rows())
+        latest = {record.question: record for record in records}
+        return {question: latest[question] for question in sorted(latest)}
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Pause the garbage collector, which would walk through all that was read so far again and again: half the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

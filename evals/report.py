@@ -14,6 +14,7 @@ from evals.prices import load_prices
 from evals.records import Record
 from evals.runner import MANIFEST, Run
 from evals.scenarios import Fits, kind_of
+from evals.scenarios.portability import swaps
 from evals.suite import Arm, Suite
 from evals.verdict import Verdict, decide, unfinished
 from lab.errors import BakeoffError
@@ -34,7 +35,7 @@ def score(run: Run) -> dict[str, Any]:
     suite = Suite.model_validate(manifest["suite"])
     kind = kind_of(suite.kind)
     records, measured, fits = run.records(), run.measured(), run.fits()
-    by_arm = run.primary()
+    by_arm = run.primary(records)
     rights = {key: outcomes(own) for key, own in by_arm.items()}
     rows = [
         _row(arm, by_arm[arm.key], measured.get(arm.key, Measured(Fit())))
@@ -132,13 +133,7 @@ def _pairs(suite: Suite) -> list[tuple[str, str]]:
     """Return what is compared: the reference with every other arm, and each approach across its base LLMs."""
     reference = suite.reference_key
     pairs = [(reference, arm.key) for arm in suite.arms if reference and arm.key != reference]
-    swaps = [(a.key, b.key) for a, b in _swaps(suite.arms) if reference not in (a.key, b.key)]
-    return pairs + swaps
-
-
-def _swaps(arms: Sequence[Arm]) -> list[tuple[Arm, Arm]]:
-    firsts = {arm.approach: arm for arm in reversed(arms)}
-    return [(firsts[arm.approach], arm) for arm in arms if arm is not firsts[arm.approach]]
+    return pairs + [(a.key, b.key) for a, b in swaps(suite.arms) if reference not in (a.key, b.key)]
 
 
 def _document(

@@ -44,9 +44,13 @@ class Run:
         document: dict[str, Any] = read_json(self.folder / MANIFEST)
         return document
 
+    def answers(self) -> dict[Question, Record]:
+        """Return the latest record of each question."""
+        return read_records(Journal(self.folder / RECORDS))
+
     def records(self) -> list[Record]:
         """Return the latest record of each question."""
-        return list(read_records(Journal(self.folder / RECORDS)).values())
+        return list(self.answers().values())
 
     def require_finished(self) -> None:
         """Check that all answers are there.
@@ -58,12 +62,15 @@ class Run:
             fix = "give its bakeoff eval command again: it goes on where it was"
             raise BakeoffError(f"a finished run {self.id}", "one without results", fix)
 
-    def primary(self) -> dict[str, list[Record]]:
-        """Return of each arm the records that count for the main table, answers in words graded as classes."""
+    def primary(self, records: Sequence[Record] | None = None) -> dict[str, list[Record]]:
+        """Return of each arm the records that count for the main table, answers in words graded as classes.
+
+        `records` are all of the run's, where they have been read already.
+        """
         suite = Suite.model_validate(self.manifest["suite"])
         kind, graded = kind_of(suite.kind), grader_of(suite.kind)
         found: dict[str, list[Record]] = {arm.key: [] for arm in suite.arms}
-        for record in self.records():
+        for record in self.records() if records is None else records:
             if kind.is_primary(suite, record):
                 found[record.arm].append(graded(record))
         return found
@@ -161,10 +168,10 @@ class _Ledger:
         """Open a run's books; failures that can be retried are asked `again` if that is wanted."""
         self._run, self._suite, self._scenarios, self._fresh = run, suite, scenarios, fresh
         self._journal, self._measurements = Journal(run.folder / RECORDS), Journal(run.folder / MEASUREMENTS)
-        records = run.records()
-        self.done = {record.question for record in records if not (again and _may_be_retried(record))}
-        self._answering = {record.arm for record in records if record.failure is None}
-        self._failing = {record.arm for record in records if record.failure is not None} - self._answering
+        answers = run.answers()
+        self.done = {question for question, record in answers.items() if not (again and _may_be_retried(record))}
+        self._answering = {record.arm for record in answers.values() if record.failure is None}
+        self._failing = {record.arm for record in answers.values() if record.failure is not None} - self._answering
         self._timed = {arm for arm, measured in run.measured().items() if measured.latencies_ms}
         self.broke: dict[str, str] = {}
         self.asked = sum(len(test) for scenario in scenarios for _, _, test in scenario.tests())  # of each arm

@@ -44,7 +44,7 @@ READ_BY = {  # a knob that an approach does not read is refused: it would look a
 ANSWERING = {  # of a suite of questions: the approaches that answer in words, and the knobs that they read
     "closed_book": {"llm"},
     "knn": {"k"},
-    "rag": {"llm", "k", "retrieval", "diversity"},
+    "rag": {"llm", "k", "order", "diversity", "retrieval"},
 }
 Kind = Literal["static", "data_efficiency", "freshness", "portability", "robustness", "knowledge"]
 PLAIN_INSTRUCTION = "Label each text as {labels}. Answer with the label alone."

@@ -64,7 +64,7 @@ def _answering(arm: Arm, suite: Suite) -> Approach:
         case "knn":
             return NearestSentence(arm.k)
         case _:
-            return OpenBook(resolve_llm(arm.llm), arm.k, arm.retrieval, arm.diversity, told)
+            return OpenBook(resolve_llm(arm.llm), arm.k, arm.retrieval, arm.diversity, arm.order, told)
 
 
 def _tuned(arm: Arm, suite: Suite) -> "Tuned":

@@ -19,7 +19,7 @@ from agents.prompts import PASSAGES, answer_prompt
 from evals.approach import Fit, Prediction
 from evals.approaches.retrieval import _OverExamples
 from evals.grading import CITED, normalised
-from evals.suite import Retrieval
+from evals.suite import Order, Retrieval
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM, LabelPrompt
@@ -27,6 +27,7 @@ from lab.llm.embedded import EmbeddedChat
 from lab.llm.failures import kind_of
 from lab.redact import reason
 from lab.settings import settings
+from lab.workspace import fingerprint
 from rag import Evidence
 from rag.documents import example_passages
 from rag.lexical import Lexical
@@ -158,8 +159,9 @@ class _Reader(_OverExamples, ABC):
 class OpenBook(_Reader):
     """The base LLM answers out of the passages found, under the rules and the numbering of the agent's own prompt.
 
-    It cites by number. Where it cites nothing, the passage that has most of the words of its answer counts as cited:
-    attribution after the fact, as in Bohnet et al. 2022 (arXiv 2212.08037).
+    The nearest passage comes last by default, as a small LLM leans on what it read last (Zhao et al. 2021, arXiv
+    2102.09690). It cites by number. Where it cites nothing, the passage that has most of the words of its answer counts
+    as cited: attribution after the fact, as in Bohnet et al. 2022 (arXiv 2212.08037).
     """
 
     name = "rag"
@@ -170,6 +172,7 @@ class OpenBook(_Reader):
         k: int,
         retrieval: Retrieval = "dense",
         diversity: float = 0.0,
+        order: Order = "nearest_last",
         instruction: str = BRIEFLY,
     ) -> None:
         """Prepare to read k passages.
@@ -180,15 +183,25 @@ class OpenBook(_Reader):
         super().__init__(k, retrieval, diversity)
         if k > PASSAGES:
             raise BakeoffError(f"k of 1 to {PASSAGES} for rag, whose prompt quotes so many passages", f"{k}", "lower k")
-        self._llm, self._instruction = llm, instruction
+        self._llm, self._order, self._instruction = llm, order, instruction
 
     def _replies(self, texts: Sequence[str], found: Sequence[Sequence[Evidence]]) -> "list[Reply]":
+        places = [self._places(text, len(evidence)) for text, evidence in zip(texts, found, strict=True)]
         prompts = [
-            answer_prompt([], f"{text}\n{self._instruction}", evidence, [])
-            for text, evidence in zip(texts, found, strict=True)
+            answer_prompt([], f"{text}\n{self._instruction}", [evidence[place] for place in own], [])
+            for text, evidence, own in zip(texts, found, places, strict=True)
         ]
-        replies = ask(self._llm, prompts)
+        replies = (
+            replace(reply, cited=tuple(own[number - 1] + 1 for number in reply.cited if 1 <= number <= len(own)))
+            for reply, own in zip(ask(self._llm, prompts), places, strict=True)
+        )
         return [_attributed(*row) for row in zip(replies, texts, found, strict=True)]
+
+    def _places(self, text: str, size: int) -> list[int]:
+        """Return the ranks of the passages, from 0, in the order of the prompt; it depends on the question alone."""
+        if self._order == "random":
+            return [int(rank) for rank in np.random.default_rng(int(fingerprint(text), 16)).permutation(size)]
+        return list(reversed(range(size))) if self._order == "nearest_last" else list(range(size))
 
 
 class NearestSentence(_Reader):
@@ -209,7 +222,7 @@ class NearestSentence(_Reader):
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer in words, "" to abstain; `cited` are the numbers of passages, from 1; or the error in its place."""
+    """An answer in words, "" to abstain, and the numbers of the passages it cites, from 1; or an error instead."""
 
     text: str = ""
     cited: tuple[int, ...] = ()
@@ -244,8 +257,8 @@ def _reply(message: object) -> Reply:
 
 
 def _attributed(reply: Reply, question: str, found: Sequence[Evidence]) -> Reply:
-    """Return a reply that cites a passage: those it names, else the one with most of its words that are not asked."""
-    if not reply.text or any(1 <= number <= len(found) for number in reply.cited):
+    """Return a reply that cites: the passages it names, else the one with most of its words beyond the question's."""
+    if not reply.text or reply.cited:
         return reply
     words = set(normalised(reply.text).split()) - set(normalised(question).split())
     shared = [len(words & set(normalised(item.text).split())) for item in found]

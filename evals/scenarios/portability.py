@@ -15,7 +15,8 @@ plan, is_primary = static.plan, static.is_primary
 def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Finding]:
     """Return for each swap what it changed, and what had to be done again for it."""
     answered = {arm.key: outcomes([r for r in records if r.arm == arm.key]) for arm in suite.arms}
-    pairs = [(a, b) for a, b in _swaps(suite.arms) if answered[a.key] and answered[b.key]]
+    pairs = [(a, b) for a, b in swaps(suite.arms) if (a.llm, a.base) != (b.llm, b.base)]
+    pairs = [(a, b) for a, b in pairs if answered[a.key] and answered[b.key]]
     found = {(c.a, c.b): c for c in compare([(b.key, a.key) for a, b in pairs], answered, suite.seed)}
     rows = []
     for before, after in pairs:
@@ -44,12 +45,12 @@ def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Findin
     ]
 
 
-def _swaps(arms: Sequence[Arm]) -> Iterator[tuple[Arm, Arm]]:
-    """Yield each arm with the first of its approach, where they differ in a base model."""
+def swaps(arms: Sequence[Arm]) -> Iterator[tuple[Arm, Arm]]:
+    """Yield each arm after the first one of its approach."""
     firsts = {arm.approach: arm for arm in reversed(arms)}
     for arm in arms:
         first = firsts[arm.approach]
-        if (first.llm, first.base) != (arm.llm, arm.base):
+        if arm is not first:
             yield first, arm
 
 

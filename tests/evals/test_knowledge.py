@@ -199,8 +199,12 @@ def test_own_questions_and_documents_run_from_the_command_line(village: Suite, b
         (("documents: [notes]", "documents: [nowhere]"), "a file or folder at nowhere"),
         (("documents: [notes]", "documents: []"), "a suite of kind knowledge needs documents"),
         (("approach: closed_book", "approach: finetuned"), "finetuned answers no questions"),
-        (("kind: knowledge\n", ""), "closed_book answers questions"),
-        (("rag, k: 2", "rag, k: 2, order: random"), "rag does not read order in a suite of kind knowledge"),
+        (("kind: knowledge\n", ""), "a suite of kind static reads no documents"),
+        (
+            (SUITE, "name: x\nreference: closed_book\narms: [{approach: closed_book}]\n"),
+            "closed_book answers questions",
+        ),
+        (("rag, k: 2", "rag, k: 2, calibration: batch"), "rag does not read calibration in a suite of kind knowledge"),
     ],
 )
 def test_what_is_wrong_is_told_in_one_line(village: Suite, change: tuple[str, str], told: str) -> None:
