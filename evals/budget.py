@@ -32,12 +32,16 @@ class Budget:
         Raises:
             BakeoffError: dollars are to be counted, but the price of an LLM or of this machine's hour is unknown.
         """
-        self._ends = None if minutes is None else time.monotonic() + 60 * minutes
         self._minutes, self._usd, self._spent = minutes, usd, 0.0
+        self.begin()
         self._prices = load_prices(prices) if usd is not None else None
         if self._prices is not None:
             for arm in arms:
                 self._require_price(arm)
+
+    def begin(self) -> None:
+        """Count the minutes from now on: those that went into a forecast are not the run's."""
+        self._ends = None if self._minutes is None else time.monotonic() + 60 * self._minutes
 
     def spend(self, arm: Arm, seconds: float, tokens: int) -> None:
         """Count the seconds and tokens of answers; those of a remote LLM are counted as read, its cheapest kind."""
@@ -49,6 +53,19 @@ class Budget:
             else token_cost(tokens, 0, self._prices.of(str(arm.llm)))
         )
         self._spent += cost or 0.0
+
+    def document(self) -> dict[str, float | None]:
+        """Return the limits; None is none."""
+        return {"max_minutes": self._minutes, "budget_usd": self._usd}
+
+    def shortfalls(self, seconds: float, usd: float) -> list[str]:
+        """Return, in words, which limit will stop a run that takes at least so many seconds and dollars."""
+        found = []
+        if self._minutes is not None and seconds > 60 * self._minutes:
+            found.append(f"--max-minutes {self._minutes:g} is less than the {seconds / 60:.1f} minutes foretold")
+        if self._usd is not None and usd > self._usd:
+            found.append(f"--budget-usd {self._usd:g} is less than the ${usd:.4f} foretold")
+        return [f"{words}: the run will stop before its end, and the same command goes on" for words in found]
 
     def check(self) -> None:
         """Raise if nothing is left.

@@ -43,14 +43,14 @@ class Load:
 
 def machine_cost(seconds: float | None, usd_per_hour: float | None) -> float | None:
     """Return the USD that seconds of this machine cost; None where the seconds or the price of an hour are unknown."""
-    return _product(seconds, None if usd_per_hour is None else usd_per_hour / SECONDS_PER_HOUR)
+    return product(seconds, None if usd_per_hour is None else usd_per_hour / SECONDS_PER_HOUR)
 
 
 def token_cost(read: float | None, written: float | None, price: Price | None) -> float | None:
     """Return the USD for tokens read and written; None where their number or the price is unknown."""
     if price is None:
-        return _sum(_product(read, None), _product(written, None))
-    return _sum(_product(read, price.input / MILLION), _product(written, price.output / MILLION))
+        return total(product(read, None), product(written, None))
+    return total(product(read, price.input / MILLION), product(written, price.output / MILLION))
 
 
 def cost_per_correct(per_answer: float | None, pass_rate: float | None) -> float | None:
@@ -64,7 +64,7 @@ def cost_per_correct(per_answer: float | None, pass_rate: float | None) -> float
 def monthly_cost(costs: UnitCosts, load: Load) -> float | None:
     """Return queries x per answer + changes x per change + errors x per error; None where a part is unknown."""
     errors = load.queries * costs.error_share * load.per_error
-    return _sum(_product(load.queries, costs.per_answer), _product(load.changes, costs.per_change), errors)
+    return total(product(load.queries, costs.per_answer), product(load.changes, costs.per_change), errors)
 
 
 def break_even_queries(a: UnitCosts, b: UnitCosts, load: Load) -> float | None:
@@ -73,17 +73,17 @@ def break_even_queries(a: UnitCosts, b: UnitCosts, load: Load) -> float | None:
     None where they never do for a positive number, and where a cost is unknown.
     """
     per_query = _difference(_per_query(a, load), _per_query(b, load))
-    return _crossing(per_query, _product(load.changes, _difference(a.per_change, b.per_change)))
+    return _crossing(per_query, product(load.changes, _difference(a.per_change, b.per_change)))
 
 
 def break_even_changes(a: UnitCosts, b: UnitCosts, load: Load) -> float | None:
     """Return the changes of the data a month at which `a` and `b` cost the same; None as in `break_even_queries`."""
     per_query = _difference(_per_query(a, load), _per_query(b, load))
-    return _crossing(_difference(a.per_change, b.per_change), _product(load.queries, per_query))
+    return _crossing(_difference(a.per_change, b.per_change), product(load.queries, per_query))
 
 
 def _per_query(costs: UnitCosts, load: Load) -> float | None:
-    return _sum(costs.per_answer, costs.error_share * load.per_error)
+    return total(costs.per_answer, costs.error_share * load.per_error)
 
 
 def _crossing(slope: float | None, offset: float | None) -> float | None:
@@ -94,13 +94,15 @@ def _crossing(slope: float | None, offset: float | None) -> float | None:
     return at if at > 0 else None
 
 
-def _product(amount: float | None, price: float | None) -> float | None:
+def product(amount: float | None, price: float | None) -> float | None:
+    """Return amount x price; None where one is unknown, but what is not used costs nothing."""
     if amount == 0:
         return 0.0
     return None if amount is None or price is None else amount * price
 
 
-def _sum(*parts: float | None) -> float | None:
+def total(*parts: float | None) -> float | None:
+    """Return the sum; None where a part is unknown."""
     known = [part for part in parts if part is not None]
     return sum(known) if len(known) == len(parts) else None
 

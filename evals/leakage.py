@@ -140,7 +140,7 @@ def _stated(examples: Sequence[Example]) -> list[Leak]:
 
     Each label and form is tested with Fisher's exact test (stating a label against having it), Holm-adjusted.
     """
-    labels = sorted({example.label for example in examples})
+    labels = sorted({example.label for example in examples} - {""})  # questions and documents have none
     forms: tuple[tuple[str, Callable[[str], str], float], ...] = (
         ("is marked as such in", _marked, MARK_SHARE),
         ("stands as a word in", _spelled, WORD_SHARE),

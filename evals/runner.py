@@ -13,7 +13,7 @@ from evals.manifest import deciding_settings, own_code, run_manifest
 from evals.metrics import Measured
 from evals.parallel import Crew, WorkersLost, performed
 from evals.records import Journal, Question, Record, read_records
-from evals.scenarios import Moment, Scenario, grader_of, kind_of
+from evals.scenarios import Moment, Plan, Scenario, grader_of, kind_of
 from evals.suite import Arm, Suite
 from evals.work import Piece, Task
 from lab.console import Bar, Console, progress
@@ -103,20 +103,24 @@ def run_suite(
     retry_failures: bool = False,
     budget: Budget | None = None,
     crew: Crew = ALONE,
+    plan: Plan | None = None,
 ) -> Run:
     """Run every arm of `suite` on the same test examples and return the run, complete unless the budget was spent.
 
-    The run's id is a fingerprint of the suite, the data and the limit, so that the same command finds the same run.
+    Args:
+        suite: what to run.
+        limit: of the test examples, as the user gave it.
+        fresh: run it anew, though some of it or all is there.
+        retry_failures: ask again where an answer failed and need not have.
+        budget: what may be spent.
+        crew: who works.
+        plan: that of this suite and limit, where it was made already.
 
     Raises:
         BakeoffError: the data cannot be used, or another process runs this very suite.
     """
-    plan = kind_of(suite.kind).plan(suite, limit)
-    asked = [[example.id for example in test.examples] for one in plan.scenarios for _, _, test in one.tests()]
-    key = fingerprint(
-        suite.model_dump(mode="json"), own_code(suite), plan.data["fingerprint"], asked, deciding_settings()
-    )
-    folder = Workspace.current().runs / f"{suite.name}-{key[:8]}"
+    plan = plan or kind_of(suite.kind).plan(suite, limit)
+    folder = planned_run(suite, plan).folder
     with lock(folder.with_suffix(".lock"), f"the run {folder.name}"):
         if fresh and folder.exists():
             folder.rename(folder.with_name(f"{folder.name}-until-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
@@ -138,6 +142,18 @@ def run_suite(
         for arm, said in ledger.broke.items():
             Console().warn(f"{arm} stopped, its provider's credit is used up ({said}); the same command goes on")
     return run
+
+
+def planned_run(suite: Suite, plan: Plan) -> Run:
+    """Return the run that this suite and plan make, whether it was begun or not.
+
+    Its id is a fingerprint of the suite, the data and what is asked, so that the same command finds the same run.
+    """
+    asked = [[example.id for example in test.examples] for one in plan.scenarios for _, _, test in one.tests()]
+    key = fingerprint(
+        suite.model_dump(mode="json"), own_code(suite), plan.data["fingerprint"], asked, deciding_settings()
+    )
+    return Run(Workspace.current().runs / f"{suite.name}-{key[:8]}")
 
 
 def _leaks(scenario: Scenario) -> list[dict[str, Any]]:
@@ -169,7 +185,7 @@ class _Ledger:
         self._run, self._suite, self._scenarios, self._fresh = run, suite, scenarios, fresh
         self._journal, self._measurements = Journal(run.folder / RECORDS), Journal(run.folder / MEASUREMENTS)
         answers = run.answers()
-        self.done = {question for question, record in answers.items() if not (again and _may_be_retried(record))}
+        self.done = {question for question, record in answers.items() if not (again and may_be_retried(record))}
         self._answering = {record.arm for record in answers.values() if record.failure is None}
         self._failing = {record.arm for record in answers.values() if record.failure is not None} - self._answering
         self._timed = {arm for arm, measured in run.measured().items() if measured.latencies_ms}
@@ -293,6 +309,6 @@ def _take(piece: Piece, ledger: _Ledger, budget: Budget, bar: Bar) -> None:
     budget.check()
 
 
-def _may_be_retried(record: Record) -> bool:
+def may_be_retried(record: Record) -> bool:
     """Tell whether a record is a failure that need not come again."""
     return record.failure is not None and record.failure_kind != "permanent"

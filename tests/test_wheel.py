@@ -40,7 +40,7 @@ def _run(installed: Path, folder: Path, *arguments: str) -> "subprocess.Complete
 def test_the_wheel_runs_the_built_in_suite_outside_the_clone(installed: Path, small: Split, tmp_path: Path) -> None:
     rows = [f'"{example.text.replace(chr(34), "")}",{example.label}' for example in small.train.examples[:60]]
     (tmp_path / "my.csv").write_text("text,label\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    arms = ("--only", "knn", "--only", "finetuned", "--only", "zero_shot")
+    arms = ("--no-estimate", "--only", "knn", "--only", "finetuned", "--only", "zero_shot")
     done = _run(installed, tmp_path, "eval", "sentiment", "--data", "my.csv", "--limit", "5", *arms, "--json")
     assert done.returncode == 0, done.stderr
     document = json.loads(done.stdout)

@@ -1,67 +1,128 @@
 """`bakeoff eval`: score every approach of a suite on the same test texts."""
 
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from evals.commands.printing import print_run
+from evals.commands.printing import print_forecast, print_run, tell_forecast
 from lab.command_app import Json, command_app
 from lab.console import Console
 from lab.errors import BakeoffError
 
+if TYPE_CHECKING:
+    from evals.own_data import Remark
+    from evals.suite import Suite
+
+SuiteName = Annotated[
+    str | None,
+    typer.Argument(help="A built-in suite, or your own YAML file; without one what fits --data, or sentiment."),
+]
+Data = Annotated[str | None, typer.Option(help="Your data: CSV, TSV, JSONL, Parquet, or hf:org/name[@split].")]
+Documents = Annotated[
+    list[str] | None, typer.Option(help="What your questions are about: a file or folder; repeatable.")
+]
+Instruction = Annotated[str | None, typer.Option(help="What the LLM is told; {labels} stands for the labels.")]
 Names = Annotated[list[str] | None, typer.Option(help="An arm, e.g. finetuned or rag@embedded:smollm2; repeatable.")]
+Estimate = Annotated[
+    bool | None,
+    typer.Option("--estimate/--no-estimate", help="Say what it would take, and do not run; --no-: run at once."),
+]
+
+Backend = Annotated[
+    Literal["processes", "threads"], typer.Option(help="What the workers are; threads suit remote LLMs.")
+]
 
 app = command_app()
 
 
 @app.command("eval")
 def eval_(
-    suite: Annotated[str, typer.Argument(help="A built-in suite, or a YAML file of your own.")] = "sentiment",
-    data: Annotated[
-        str | None, typer.Option(help="Your data: CSV, TSV, JSONL, Parquet, or hf:org/name[@split].")
-    ] = None,
+    suite: SuiteName = None,
+    data: Data = None,
     text_column: Annotated[str | None, typer.Option(help="The column with the text.")] = None,
     label_column: Annotated[str | None, typer.Option(help="The column with the label.")] = None,
-    instruction: Annotated[
-        str | None, typer.Option(help="What the LLM is told; {labels} stands for the labels.")
-    ] = None,
+    documents: Documents = None,
+    instruction: Instruction = None,
     llm: Annotated[str | None, typer.Option(help="The base LLM of the arms that name none.")] = None,
     limit: Annotated[str | None, typer.Option(help="Test texts: a count (60) or a fraction (0.1).")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seeds the split and the training.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The suite's small form, in minutes.")] = False,
     only: Names = None,
     skip: Names = None,
+    estimate: Estimate = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run anew; an earlier run of the same is kept aside.")] = False,
     retry_failures: Annotated[bool, typer.Option("--retry-failures", help="Ask again where an arm failed.")] = False,
     max_minutes: Annotated[float | None, typer.Option(min=0, help="Stop cleanly after so many minutes.")] = None,
     budget_usd: Annotated[float | None, typer.Option(min=0, help="Stop cleanly once so much is spent.")] = None,
-    prices: Annotated[Path | None, typer.Option(help="A prices.yaml of your own, for --budget-usd.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="A prices.yaml of your own, of what LLMs cost.")] = None,
+    jobs: Annotated[int, typer.Option(min=0, help="Workers at once; 0 is one for each core.")] = 1,
+    backend: Backend = "processes",
+    ray: Annotated[str | None, typer.Option(help="A Ray cluster to work on, host:port or auto.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the built-in suites, and do nothing else.")] = False,
     json: Json = False,
 ) -> None:
-    """Score every approach of a suite on the same test texts; a killed run goes on, a finished one is reused."""
-    from evals.suite import PLAIN_INSTRUCTION, load_suite
+    """Score every approach of a suite on the same test texts; a killed run goes on, a finished one is reused.
 
+    With --data it first says what the data is like and what the run will take.
+    """
     if list_:
         _list(json)
         return
-    chosen = load_suite(suite, llm, quick)
-    if data and chosen.arrivals:
-        fix = f"copy {chosen.name}.yaml and name your files there as dataset and arrivals"
-        raise BakeoffError(f"the data of {chosen.name}, which changes", f"--data {data} alone", fix)
-    own = {"dataset": data, "description": "", "budgets": ""} if data else {}
-    if data and not suite.endswith((".yaml", ".yml")):  # the built-in suite's own instruction speaks of its own data
-        own["instruction"] = PLAIN_INSTRUCTION
-    named = {"text_column": text_column, "label_column": label_column, "instruction": instruction, "seed": seed}
-    changes = own | {name: value for name, value in named.items() if value is not None}
     from evals.budget import Budget
+    from evals.forecast.forecast import keep_outcome
+    from evals.forecast.forecasting import forecast_run
+    from evals.own_data import check_split
+    from evals.parallel import Crew
+    from evals.prices import load_prices
     from evals.runner import run_suite
+    from evals.scenarios import kind_of
 
-    chosen = chosen.model_copy(update=changes).only(only or [], skip or [])
-    budget = Budget(chosen.arms, max_minutes, budget_usd, prices)
-    run = run_suite(chosen, limit, fresh, retry_failures, budget)
+    named = {"text_column": text_column, "label_column": label_column, "instruction": instruction, "seed": seed}
+    changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    changes |= {"documents": tuple(documents)} if documents else {}
+    chosen, remarks = _chosen(suite, data, changes, llm, quick, limit)
+    chosen = chosen.only(only or [], skip or [])
+    crew = Crew(jobs, backend, ray)
+    budget, forecast = Budget(chosen.arms, max_minutes, budget_usd, prices), None
+    plan = kind_of(chosen.kind).plan(chosen, limit)
+    if data or estimate:
+        remarks += check_split(chosen, plan.scenarios[0], leaks=bool(estimate)) if data else []
+        for remark in remarks:
+            remark.tell()
+        if estimate is not False:
+            forecast = forecast_run(chosen, plan, load_prices(prices), fresh, retry_failures)
+    if forecast and estimate:
+        print_forecast(chosen, plan, forecast, [remark.words for remark in remarks], budget, json)
+        return
+    if forecast:
+        tell_forecast(forecast, budget)
+        if not crew.is_alone:
+            Console().note(f"these are minutes of one job; how much of them {crew} saves depends on the machine")
+    budget.begin()
+    start = time.perf_counter()
+    run = run_suite(chosen, limit, fresh, retry_failures, budget, crew, plan)
+    if forecast and forecast.answers:
+        Console().note(keep_outcome(forecast, run, time.perf_counter() - start, plan.answers * len(chosen.arms)))
     print_run(run, json)
+
+
+def _chosen(
+    suite: str | None, data: str | None, changes: dict[str, Any], llm: str | None, quick: bool, limit: str | None
+) -> "tuple[Suite, list[Remark]]":
+    """Return the suite as the flags have it, and what is to be said of the user's own data."""
+    from evals.own_data import ASKED, own_suite
+    from evals.suite import load_suite
+
+    if data:
+        chosen, remarks = own_suite(data, suite, changes, llm, quick, limited=limit is not None)
+    else:
+        chosen, remarks = load_suite(suite or "sentiment", llm, quick).model_copy(update=changes), []
+    if "documents" in changes and chosen.kind != ASKED:
+        fix = "leave out --documents, or give questions: a file with the columns question and answer"
+        raise BakeoffError("documents for questions alone", f"a suite of labelled texts, {chosen.name}", fix)
+    return chosen, remarks
 
 
 def _list(json: bool) -> None:

@@ -49,7 +49,17 @@ def own_suite() -> Path:
 def test_all_arms_on_own_data_give_the_document_of_the_design(
     own_data: Path, own_suite: Path, bakeoff: Callable[..., Outcome]
 ) -> None:
-    command = ["eval", str(own_suite), "--data", str(own_data), "--text-column", "t", "--label-column", "y"]
+    command = [
+        "eval",
+        str(own_suite),
+        "--no-estimate",
+        "--data",
+        str(own_data),
+        "--text-column",
+        "t",
+        "--label-column",
+        "y",
+    ]
     told = bakeoff(*command, "--limit", "8", "--json")
     assert told.code == 0, told.err
     assert "left out 1 rows without a text or a label (row 162)" in told.err
@@ -80,7 +90,7 @@ def _check_portability(document: dict[str, Any], told: str) -> None:
 
 
 def test_a_run_killed_in_the_middle_goes_on_without_repeating_or_losing(own_data: Path, tmp_path: Path) -> None:
-    arguments = ["eval", "--data", str(own_data), "--text-column", "t", "--label-column", "y"]
+    arguments = ["eval", "--no-estimate", "--data", str(own_data), "--text-column", "t", "--label-column", "y"]
     command = [sys.executable, "-m", "cli", *arguments, "--only", "zero_shot", "--only", "knn", "--only", "majority"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(command, cwd=tmp_path, env=environment, stderr=subprocess.DEVNULL)
@@ -112,7 +122,18 @@ def _wait_for_records(folder: Path, process: "subprocess.Popen[bytes]") -> Path:
 def test_an_arm_that_cannot_be_made_ready_fails_alone(own_data: Path, bakeoff: Callable[..., Outcome]) -> None:
     arms = "[{approach: majority, name: commonest}, {approach: finetuned, base: nobody/nothing}]"
     Path("x.yaml").write_text(f"name: x\nlatency_sample: 1\narms: {arms}\n")
-    told = bakeoff("eval", "x.yaml", "--data", str(own_data), "--text-column", "t", "--label-column", "y", "--json")
+    told = bakeoff(
+        "eval",
+        "x.yaml",
+        "--no-estimate",
+        "--data",
+        str(own_data),
+        "--text-column",
+        "t",
+        "--label-column",
+        "y",
+        "--json",
+    )
     assert told.code == 0
     majority, finetuned = told.json["results"]
     assert majority["approach"] == "commonest"
@@ -136,7 +157,7 @@ def test_failures_are_asked_again_only_when_wanted(own_data: Path) -> None:
 def test_a_budget_stops_cleanly_and_the_same_command_goes_on(
     own_data: Path, bakeoff: Callable[..., Outcome], setting: Callable[[str, str], None]
 ) -> None:
-    command = ["eval", "--data", str(own_data), "--text-column", "t", "--label-column", "y", "--json"]
+    command = ["eval", "--no-estimate", "--data", str(own_data), "--text-column", "t", "--label-column", "y", "--json"]
     command += ["--only", "majority", "--only", "knn", "--limit", "20"]
     told = bakeoff(*command, "--max-minutes", "0")
     assert told.code == 0
