@@ -158,7 +158,9 @@ def planned_run(suite: Suite, plan: Plan) -> Run:
 
 def _leaks(scenario: Scenario) -> list[dict[str, Any]]:
     """Return what gives test labels away before anything is asked, and warn of it."""
-    leaks = find_leaks(*_ever_known(scenario))
+    learned, validation, test = _ever_known(scenario)
+    passages = [e.text for e in learned.examples if not e.label]  # documents teach no labels: they are what is searched
+    leaks = find_leaks(learned.subset(()) if passages else learned, validation, test, index=passages)
     for leak in leaks:
         Console().warn(f"{leak.what} ({leak.count}, such as {', '.join(leak.examples)}); {leak.fix}")
     return [asdict(leak) for leak in leaks]
@@ -171,7 +173,7 @@ def _ever_known(scenario: Scenario) -> tuple[Dataset, Dataset, Dataset]:
     asked = [e for _, _, test in scenario.tests() for e in test.examples]
     first = scenario.steps[0].new
     train, test = (
-        replace(first, examples=tuple({e.source: e for e in own if e.source not in withdrawn}.values()))
+        replace(first, examples=tuple({(e.id, e.source): e for e in own if e.source not in withdrawn}.values()))
         for own in (learned, asked)
     )
     return train, scenario.validation, test

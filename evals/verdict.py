@@ -7,6 +7,7 @@ from typing import Any
 from lab.statistics import Comparison
 
 TUNED, RETRIEVED = ("finetuned", "linear_probe"), ("rag", "knn")
+SIDES = dict.fromkeys(TUNED, "Fine-tune") | dict.fromkeys(RETRIEVED, "Retrieve") | {"closed_book": "Ask the LLM alone"}
 SIGNIFICANT = 0.05
 
 
@@ -60,8 +61,7 @@ def _rivals(answered: dict[str, dict[str, Any]], reference: str | None) -> list[
 
 
 def _side(row: dict[str, Any]) -> str:
-    approach = row["approach"]
-    return "Fine-tune" if approach in TUNED else "Retrieve" if approach in RETRIEVED else ""
+    return SIDES.get(row["approach"], "")
 
 
 def _statement(duel: Comparison, winner: str | None, answered: dict[str, dict[str, Any]]) -> str:
