@@ -81,7 +81,8 @@ class ClosedBook:
             raise BakeoffError(f"{self._llm.name} to say whether it knows an answer", failure, fix)
         sure = [scores.scores["yes"] for scores in scored]
         self._threshold = best_threshold(sure, [bool(target) for target in validation.targets])
-        note = f"abstains where it is less than {self._threshold:.3f} sure to know"
+        never = "never abstains: it is as sure of what nobody can know"
+        note = f"abstains where it is less than {self._threshold:.3f} sure to know" if self._threshold > 0 else never
         self.fitted = Fit(time.perf_counter() - start, note=note, tokens=sum(scores.tokens for scores in scored))
         return self
 
