@@ -4,6 +4,7 @@ import io
 import logging
 import math
 import os
+import socket
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from lab.redact import reason
 from lab.settings import overridden, settings
 
 Where = Literal["processes", "threads"]
+REACHABLE = 5.0  # seconds for a cluster to take a connection
 CARRIED = (*DECIDING, "concurrency", "timeout_seconds")  # settings that a worker takes over; keys it has of its own
 
 
@@ -123,6 +125,7 @@ def _cluster(address: str) -> Iterator[None]:
     joined = not ray.is_initialized()
     try:
         if joined:
+            _require_listener(address)
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except Exception as error:  # each kind of a wrong address has an error of its own
         fix = "start one with: ray start --head, or leave out --ray"
@@ -132,6 +135,17 @@ def _cluster(address: str) -> Iterator[None]:
     finally:
         if joined:
             ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Try the address, since Ray itself would wait for minutes.
+
+    Raises:
+        OSError: nobody listens there.
+    """
+    host, _, port = address.rpartition(":")
+    if port.isdigit():
+        socket.create_connection((host, int(port)), timeout=REACHABLE).close()
 
 
 @contextmanager

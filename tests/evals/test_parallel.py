@@ -106,9 +106,10 @@ def test_a_ray_cluster_of_two_nodes_gives_the_same_records_though_a_worker_is_ki
         cluster.shutdown()  # type: ignore[no-untyped-call]
 
 
-def test_a_cluster_that_is_not_there_is_one_line(suite: Suite) -> None:
-    with pytest.raises(BakeoffError, match="expected a Ray cluster at nowhere") as raised:
-        run_suite(suite, crew=Crew(ray="nowhere"))
+@pytest.mark.parametrize("address", ["nowhere", "127.0.0.1:9"])  # nobody listens on the discard port
+def test_a_cluster_that_is_not_there_is_one_line(address: str, suite: Suite) -> None:
+    with pytest.raises(BakeoffError, match=f"expected a Ray cluster at {address}") as raised:
+        run_suite(suite, crew=Crew(ray=address))
     assert "ray start --head" in str(raised.value)
 
 
