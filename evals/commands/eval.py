@@ -12,7 +12,11 @@ from lab.console import Console
 from lab.errors import BakeoffError
 
 if TYPE_CHECKING:
+    from evals.budget import Budget
+    from evals.forecast.forecast import Forecast
     from evals.own_data import Remark
+    from evals.parallel import Crew
+    from evals.scenarios import Plan
     from evals.suite import Suite
 
 SuiteName = Annotated[
@@ -68,44 +72,58 @@ def eval_(
     With --data it first says what the data is like and what the run will take.
     """
     if list_:
-        _list(json)
-        return
+        return _list(json)
     from evals.budget import Budget
     from evals.forecast.forecast import keep_outcome
     from evals.forecast.forecasting import forecast_run
-    from evals.own_data import check_split
     from evals.parallel import Crew
     from evals.prices import load_prices
     from evals.runner import run_suite
     from evals.scenarios import kind_of
 
     named = {"text_column": text_column, "label_column": label_column, "instruction": instruction, "seed": seed}
-    changes: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-    changes |= {"documents": tuple(documents)} if documents else {}
+    changes = _given(**named, documents=tuple(documents) if documents else None)
     chosen, remarks = _chosen(suite, data, changes, llm, quick, limit)
     chosen = chosen.only(only or [], skip or [])
     crew = Crew(jobs, backend, ray)
     budget, forecast = Budget(chosen.arms, max_minutes, budget_usd, prices), None
     plan = kind_of(chosen.kind).plan(chosen, limit)
     if data or estimate:
-        remarks += check_split(chosen, plan.scenarios[0], leaks=bool(estimate)) if data else []
-        for remark in remarks:
-            remark.tell()
+        words = _tell_remarks(remarks, chosen, plan, leaks=bool(estimate)) if data else []
         if estimate is not False:
             forecast = forecast_run(chosen, plan, load_prices(prices), fresh, retry_failures)
     if forecast and estimate:
-        print_forecast(chosen, plan, forecast, [remark.words for remark in remarks], budget, json)
-        return
+        return print_forecast(chosen, plan, forecast, words, budget, json)
     if forecast:
-        tell_forecast(forecast, budget)
-        if not crew.is_alone:
-            Console().note(f"these are minutes of one job; how much of them {crew} saves depends on the machine")
+        _tell_forecast(forecast, budget, crew)
     budget.begin()
     start = time.perf_counter()
     run = run_suite(chosen, limit, fresh, retry_failures, budget, crew, plan)
     if forecast and forecast.answers:
         Console().note(keep_outcome(forecast, run, time.perf_counter() - start, plan.answers * len(chosen.arms)))
     print_run(run, json)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Return the options that the user gave."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _tell_remarks(remarks: "list[Remark]", suite: "Suite", plan: "Plan", leaks: bool) -> list[str]:
+    """Say what there is to say of the user's own data and of its split, and return the words."""
+    from evals.own_data import check_split
+
+    told = [*remarks, *check_split(suite, plan.scenarios[0], leaks=leaks)]
+    for remark in told:
+        remark.tell()
+    return [remark.words for remark in told]
+
+
+def _tell_forecast(forecast: "Forecast", budget: "Budget", crew: "Crew") -> None:
+    """Say what the run will take, and that many workers change it."""
+    tell_forecast(forecast, budget)
+    if not crew.is_alone:
+        Console().note(f"these are minutes of one job; how much of them {crew} saves depends on the machine")
 
 
 def _chosen(
