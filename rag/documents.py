@@ -1,32 +1,16 @@
 """Files to passages: Markdown and plain text, cut at headings and paragraphs, each passage with its place."""
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from lab.errors import BakeoffError
-from lab.workspace import fingerprint
+from rag.passages import Passage
 
 SUFFIXES = {".md", ".txt", ".rst"}
 CHUNK_CHARACTERS, OVERLAP = 800, 80
-
-
-@dataclass(frozen=True)
-class Passage:
-    """A piece of a document, or a labelled example; `span` counts characters from the start of `source`."""
-
-    text: str
-    source: str
-    span: tuple[int, int]
-    label: str = ""
-
-    @property
-    def id(self) -> str:
-        """Return a content hash: the same passage of the same source has the same id, whenever it is indexed."""
-        return fingerprint(self.source, self.text, self.span, self.label)
 
 
 def handbook_folder() -> Path:
@@ -74,9 +58,3 @@ def load_passages(path: Path) -> Iterator[Passage]:
     for chunk in splitter.create_documents([text]):
         start = chunk.metadata["start_index"]
         yield Passage(chunk.page_content, str(path), (start, start + len(chunk.page_content)))
-
-
-def example_passages(examples: Iterable[tuple[str, str, str]]) -> Iterator[Passage]:
-    """Turn labelled examples (text, label, source) into passages that carry their label."""
-    for text, label, source in examples:
-        yield Passage(text, source, (0, len(text)), label)

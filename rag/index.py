@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from lab.console import progress
 from lab.embeddings import Embedder
 from lab.workspace import Workspace, fingerprint, lock
-from rag.documents import Passage, document_files, load_passages
+from rag.documents import document_files, load_passages
+from rag.passages import Evidence, Passage
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -24,17 +25,6 @@ BATCH = 256
 THOROUGH: "CreateCollectionConfiguration" = {
     "hnsw": {"space": "cosine", "ef_search": 400, "ef_construction": 400, "max_neighbors": 32}
 }
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """A retrieved passage: where it stands, and how well it fits on its tool's own scale (the index: cosine)."""
-
-    text: str
-    source: str
-    span: tuple[int, int]
-    score: float
-    label: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 
-from rag.documents import Passage
-from rag.index import Evidence
+from rag.passages import Evidence, Passage
 
 
 class Lexical:

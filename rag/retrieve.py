@@ -7,9 +7,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rag.documents import Passage
-from rag.index import Evidence, Index
+from rag.index import Index
 from rag.lexical import Lexical
+from rag.passages import Evidence, Passage
 
 POOL = 4  # candidates per passage wanted, where there is something to choose
 RANK_CONSTANT = 60  # of Cormack et al.

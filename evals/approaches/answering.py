@@ -29,8 +29,8 @@ from lab.redact import reason
 from lab.settings import settings
 from lab.workspace import fingerprint
 from rag import Evidence
-from rag.documents import example_passages
 from rag.lexical import Lexical
+from rag.passages import example_passages
 from rag.retrieve import Retriever
 
 UNKNOWN = "unknown"

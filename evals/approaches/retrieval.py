@@ -15,9 +15,9 @@ from lab.datasets import Dataset
 from lab.llm import LabelPrompt
 from lab.workspace import fingerprint
 from rag import Evidence, Index, example_index
-from rag.documents import Passage, example_passages
 from rag.index import Sync
 from rag.lexical import Lexical
+from rag.passages import Passage, example_passages
 from rag.retrieve import Retriever
 
 

@@ -8,8 +8,9 @@ import pytest
 from lab.embeddings import Embedder
 from lab.errors import BakeoffError
 from rag import Index
-from rag.documents import Passage, load_passages
+from rag.documents import load_passages
 from rag.index import add_documents, document_index
+from rag.passages import Passage
 from tests.conftest import Outcome
 
 PASSAGES = [
