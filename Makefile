@@ -59,9 +59,9 @@ $(UV):
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/.installed-$(GEMMA): $(UV) pyproject.toml requirements.lock
-	$(UV) pip install --quiet --constraints requirements.lock --editable ".[$(EXTRAS)]"
+	$(UV) pip install --quiet --compile-bytecode --constraints requirements.lock --editable ".[$(EXTRAS)]"
 	touch $@
 
 $(VENV)/.installed-dev: $(UV) pyproject.toml requirements.lock
-	$(UV) pip install --quiet --constraints requirements.lock --editable ".[offline,gemma,dev]"
+	$(UV) pip install --quiet --compile-bytecode --constraints requirements.lock --editable ".[offline,gemma,dev]"
 	touch $@

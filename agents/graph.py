@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from langchain_core.messages import BaseMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -19,6 +19,12 @@ from agents.state import Context, Routing, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue, explain_failure
 from lab.errors import BakeoffError
 from lab.redact import reason
+from lab.settings import settings
+
+NO_FOLLOW_UP = (
+    "having read what the tools found, the LLM asked for more of them; that is off, for a text could be asking"
+    " (BAKEOFF_FOLLOW_UPS=true allows it)"
+)
 
 
 def build_graph(
@@ -44,14 +50,25 @@ def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     if context.router == "native":
         decision = _ask_llm(state, context)
         if decision is not None:
-            return {"messages": [decision], "rounds": rounds, "routing": Routing(kind="native", scores={}, note="")}
+            if decision.tool_calls and not _may_call(turn):
+                decision = decision.model_copy(update={"content": "", "tool_calls": [], "additional_kwargs": {}})
+                note = NO_FOLLOW_UP
+            return {"messages": [decision], "rounds": rounds, "routing": Routing(kind="native", scores={}, note=note)}
         note = f"{context.llm.name} takes no tools; the embedded router chose"
     chosen, scores = EmbeddedRouter.load().decide(turn[0].text, context.catalogue.tools)
     note = note or context.catalogue.missing.get(next(iter(scores)), "")
     return {"messages": [chosen], "rounds": rounds, "routing": Routing(kind="embedded", scores=scores, note=note)}
 
 
-def _ask_llm(state: State, context: Context) -> BaseMessage | None:
+def _may_call(turn: list[AnyMessage]) -> bool:
+    """Say whether tools may still be chosen: not by who has read what tools found, as its text could do the choosing.
+
+    The pattern is plan-then-execute, of Beurer-Kellner et al. 2025 (arXiv 2506.08837).
+    """
+    return settings().follow_ups or not found_evidence(turn)
+
+
+def _ask_llm(state: State, context: Context) -> AIMessage | None:
     """Let an LLM with native tool calling decide; None if it takes no tools.
 
     Raises:
@@ -59,7 +76,9 @@ def _ask_llm(state: State, context: Context) -> BaseMessage | None:
     """
     try:
         bound = context.llm.chat.bind_tools(list(context.catalogue.tools.values()))
-        return bound.invoke(route_prompt(state["messages"]))
+        decision = bound.invoke(route_prompt(state["messages"]))
+        assert isinstance(decision, AIMessage)
+        return decision
     except Exception as error:  # each provider's client has errors of its own
         if isinstance(error, NotImplementedError) or _refuses_tools(error):
             return None

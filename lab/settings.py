@@ -39,6 +39,7 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     router: Literal["auto", "native", "embedded"] = "auto"
+    follow_ups: bool = False
     classifier: str | None = None
     seed: int = 0
     timeout_seconds: float = Field(default=20.0, gt=0)
