@@ -55,7 +55,8 @@ def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
                 note = NO_FOLLOW_UP
             return {"messages": [decision], "rounds": rounds, "routing": Routing(kind="native", scores={}, note=note)}
         note = f"{context.llm.name} takes no tools; the embedded router chose"
-    chosen, scores = EmbeddedRouter.load().decide(turn[0].text, context.catalogue.tools)
+    earlier = [message.text for message in state["messages"][: -len(turn)] if message.type == "human"]
+    chosen, scores = EmbeddedRouter.load().decide(turn[0].text, context.catalogue.tools, earlier)
     note = note or context.catalogue.missing.get(next(iter(scores)), "")
     return {"messages": [chosen], "rounds": rounds, "routing": Routing(kind="embedded", scores=scores, note=note)}
 
