@@ -10,12 +10,12 @@ import yaml
 from langchain_core.messages import AIMessage, ToolCall
 from sklearn.linear_model import LogisticRegression
 
+from agents.budget import MOST_ROUNDS
 from agents.state import State
 from agents.tools.classifier import quoted
 from lab.embeddings import Embedder
 
 NO_TOOL = "none"
-MOST_ROUNDS = 3
 
 
 class EmbeddedRouter:

@@ -41,7 +41,8 @@ class WikipediaTool:
                 return _live(topic(query)), ""
             except (requests.RequestException, client.WikipediaException, KeyError, ValueError) as error:
                 self.away_since, self.reason = time.monotonic(), why(error)
-        return _snapshot(query), f"Wikipedia could not be reached ({self.reason}); this is the {SNAPSHOT_NAME}"
+        english = "" if settings().wikipedia_lang == "en" else ", in English"
+        return _snapshot(query), f"Wikipedia could not be reached ({self.reason}); this is the {SNAPSHOT_NAME}{english}"
 
 
 def topic(question: str) -> str:
@@ -81,7 +82,7 @@ def _patient_client() -> Iterator[None]:
     """Lend the package a session with time-outs and retries: its own requests would wait for ever."""
     module = client.wikipedia
     with _CLIENT, http_session() as session:
-        module.API_URL = settings().wikipedia_api_url
+        module.API_URL = settings().wikipedia_api_url or f"https://{settings().wikipedia_lang}.wikipedia.org/w/api.php"
         client.set_user_agent(USER_AGENT)
         session.hooks["response"].append(lambda response, *_, **__: response.raise_for_status())
         own, module.requests = module.requests, session
