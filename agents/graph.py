@@ -34,14 +34,19 @@ def build_graph(
     """Compile the agent's graph over the tools on offer; the base LLM comes with each call's Context."""
     graph = StateGraph(State, context_schema=Context)
     graph.add_node("route", route)
-    tools = list(catalogue.tools.values())
-    graph.add_node("tools", ToolNode(tools, handle_tool_errors=explain_failure, wrap_tool_call=_timed))
+    add_tools(graph, catalogue)
     graph.add_node("answer", answer)
     graph.add_edge(START, "route")
     graph.add_conditional_edges("route", after_route, {"tools": "tools", "answer": "answer", "end": END})
     graph.add_conditional_edges("tools", after_tools, {"route": "route", "answer": "answer"})
     graph.add_edge("answer", END)
     return graph.compile(checkpointer=checkpointer)
+
+
+def add_tools(graph: StateGraph[Any, Context, Any, Any], catalogue: Catalogue) -> None:
+    """Add the node that runs the calls of a decision, all at the same time; one that fails becomes a message."""
+    tools = list(catalogue.tools.values())
+    graph.add_node("tools", ToolNode(tools, handle_tool_errors=explain_failure, wrap_tool_call=_timed))
 
 
 def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:

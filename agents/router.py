@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Collection
-from functools import cache
 from importlib.resources import files
 from typing import Literal
 
@@ -14,6 +13,7 @@ from agents.budget import MOST_ROUNDS
 from agents.state import State
 from agents.tools.classifier import quoted
 from lab.embeddings import Embedder
+from lab.loading import loaded_once
 
 NO_TOOL = "none"
 
@@ -30,7 +30,7 @@ class EmbeddedRouter:
         self._model.fit(embedder.embed([text for text, _ in rows]), [route for _, route in rows])
 
     @classmethod
-    @cache
+    @loaded_once
     def load(cls) -> "EmbeddedRouter":
         """Return the router on the workspace's embedder, learned once per process."""
         return cls(Embedder.load())

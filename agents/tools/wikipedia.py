@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ import requests
 import wikipedia as client
 
 from agents.tools.http import USER_AGENT, http_session, why
+from lab.loading import loaded_once
 from lab.packages import package_folder
 from lab.settings import settings
 from lab.workspace import read_json
@@ -92,7 +92,7 @@ def _patient_client() -> Iterator[None]:
             module.requests = own
 
 
-@cache
+@loaded_once
 def _snapshot_index() -> tuple[Any, list[dict[str, str]]]:
     """Return a BM25 index over the article summaries, titles counted three times, and the articles."""
     import bm25s
