@@ -4,9 +4,11 @@ from collections.abc import Collection
 from ipaddress import ip_network
 
 import httpx
-from langchain_core._security import SSRFBlockedError, SSRFPolicy, SSRFSafeSyncTransport, validate_hostname
+from langchain_core._security import SSRFPolicy, SSRFSafeSyncTransport, validate_hostname
 
-# Besides langchain-core's ranges: ways to write an IPv4 address as an IPv6 one (6to4, Teredo), and site-local addresses.
+from rag.reading.unreadable import Unreadable
+
+# Beside langchain-core's ranges: IPv4 addresses written as IPv6 ones (6to4, Teredo), and site-local addresses.
 POLICY = SSRFPolicy(additional_blocked_cidrs=tuple(map(ip_network, ("2002::/16", "2001::/32", "fec0::/10"))))
 
 
@@ -27,10 +29,11 @@ class GuardedTransport(httpx.BaseTransport):
         """Answer one request.
 
         Raises:
-            SSRFBlockedError: its address is refused; tells why.
+            SSRFBlockedError: its host is refused; tells why.
+            Unreadable: it is a redirect to another scheme than http and https, or to an address with a password.
         """
-        if request.url.userinfo:
-            raise SSRFBlockedError("a name and password in the address")
+        if request.url.userinfo or request.url.scheme not in ("http", "https"):
+            raise Unreadable("refused: redirected to an address with a password, or of another kind than http")
         if self._allows(request.url):
             return self._unguarded.handle_request(request)
         validate_hostname(request.url.host, POLICY)  # LANGCHAIN_ENV=local makes the transport let localhost pass
@@ -43,5 +46,5 @@ class GuardedTransport(httpx.BaseTransport):
 
     def _allows(self, url: httpx.URL) -> bool:
         host = f"[{url.host}]" if ":" in url.host else url.host
-        port = url.port or {"http": 80, "https": 443}.get(url.scheme)
-        return url.scheme in ("http", "https") and not self._allowed.isdisjoint({url.host, host, f"{host}:{port}"})
+        port = url.port or (443 if url.scheme == "https" else 80)
+        return not self._allowed.isdisjoint({url.host, host, f"{host}:{port}"})
