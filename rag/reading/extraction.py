@@ -45,7 +45,7 @@ def extract(path: Path, kind: str) -> Extract:
     except RecursionError:
         raise Unreadable("nested too deeply") from None
     except Exception as error:  # the libraries raise of everything at broken files
-        told = " ".join(str(error).split())[:100]
+        told = " ".join(str(error).replace(str(path), "it").split())[:100]
         raise Unreadable(f"broken {kind.upper()}: {told or type(error).__name__}") from None
 
 
@@ -135,8 +135,9 @@ def _parquet(path: Path) -> Extract:
 def _check_package(path: Path, part: str, kind: str) -> None:
     """Refuse what is no office document, or one that opens to more than a document can be, before a library opens it.
 
-    Sizes are those the archive tells; the libraries read no byte beyond them, for zipfile does not. XML that defines
-    entities, which a document never does, is refused by defusedxml's parsers in place of the standard library's.
+    Sizes are those the archive tells; the libraries read no byte beyond them, for zipfile does not. Where they parse
+    XML with the standard library, defusedxml refuses entities, which no document defines; lxml bounds and openpyxl
+    refuses them by themselves.
     """
     import defusedxml  # type: ignore[import-untyped]
 

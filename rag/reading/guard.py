@@ -1,7 +1,9 @@
 """The transport of web requests that cannot be turned on the network they are made in (server-side request forgery)."""
 
 from collections.abc import Collection
+from functools import cache
 from ipaddress import ip_network
+from ssl import SSLContext
 
 import httpx
 from langchain_core._security import SSRFPolicy, SSRFSafeSyncTransport, validate_hostname
@@ -22,8 +24,8 @@ class GuardedTransport(httpx.BaseTransport):
     def __init__(self, allowed: Collection[str]) -> None:
         """Allow besides the public internet the hosts `allowed`: "name" on every port, or "name:port"."""
         self._allowed = frozenset(allowed)
-        self._guarded = SSRFSafeSyncTransport(POLICY)
-        self._unguarded = httpx.HTTPTransport()
+        self._guarded = SSRFSafeSyncTransport(POLICY, verify=_certificates())
+        self._unguarded = httpx.HTTPTransport(verify=_certificates())
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request.
@@ -48,3 +50,8 @@ class GuardedTransport(httpx.BaseTransport):
         host = f"[{url.host}]" if ":" in url.host else url.host
         port = url.port or (443 if url.scheme == "https" else 80)
         return not self._allowed.isdisjoint({url.host, host, f"{host}:{port}"})
+
+
+@cache
+def _certificates() -> SSLContext:
+    return httpx.create_ssl_context()
