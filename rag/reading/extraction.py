@@ -100,7 +100,7 @@ def _pptx(path: Path) -> Extract:
 
 
 def _xlsx(path: Path) -> Extract:
-    from openpyxl import load_workbook  # type: ignore[import-untyped]
+    from openpyxl import load_workbook
 
     _check_package(path, "xl/workbook.xml", "XLSX")
     book = load_workbook(path, read_only=True, data_only=True)
@@ -109,7 +109,7 @@ def _xlsx(path: Path) -> Extract:
 
 def _sheet_rows(sheet: Any) -> Iterator[tuple[str, int, dict[str, str]]]:
     """Yield the rows under the first that is not empty, which names the columns."""
-    from openpyxl.utils import get_column_letter  # type: ignore[import-untyped]
+    from openpyxl.utils import get_column_letter
 
     sheet.reset_dimensions()  # a file may claim a million columns
     names: list[str] = []
@@ -139,7 +139,7 @@ def _check_package(path: Path, part: str, kind: str) -> None:
     XML with the standard library, defusedxml refuses entities, which no document defines; lxml bounds and openpyxl
     refuses them by themselves.
     """
-    import defusedxml  # type: ignore[import-untyped]
+    import defusedxml
 
     defusedxml.defuse_stdlib()
     if path.open("rb").read(4) == _OLE:

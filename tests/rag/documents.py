@@ -62,7 +62,7 @@ def write_pptx(path: Path) -> None:
 
 def write_xlsx(path: Path) -> None:
     """Write two sheets, the second with an empty row and a cell outside its header."""
-    from openpyxl import Workbook  # type: ignore[import-untyped]
+    from openpyxl import Workbook
 
     book = Workbook()
     book.active.title = "Sales"
