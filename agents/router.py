@@ -3,13 +3,13 @@
 import uuid
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from math import prod
 from statistics import fmean
 from typing import Literal
 
 from langchain_core.messages import AIMessage, ToolCall
 
+from agents.budget import MOST_ROUNDS
 from agents.routing.clauses import clauses, earlier, query_of
 from agents.routing.costs import act, question_back
 from agents.routing.features import features
@@ -18,8 +18,8 @@ from agents.routing.utterances import AND, NO_TOOL, Utterance, joined, load_utte
 from agents.state import State
 from agents.tools.classifier import quoted
 from lab.embeddings import Embedder
+from lab.loading import loaded_once
 
-MOST_ROUNDS = 3
 SURE = 0.5  # of each of several clauses, before a question is taken for several
 
 
@@ -52,7 +52,7 @@ class EmbeddedRouter:
         self._learned = Learned.kept(load_utterances() if utterances is None else utterances, embedder)
 
     @classmethod
-    @cache
+    @loaded_once
     def load(cls) -> "EmbeddedRouter":
         """Return the router on the workspace's embedder, learned once per process."""
         return cls(Embedder.load())
