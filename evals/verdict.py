@@ -7,7 +7,15 @@ from typing import Any
 from lab.statistics import Comparison
 
 TUNED, RETRIEVED = ("finetuned", "linear_probe"), ("rag", "knn")
-SIDES = dict.fromkeys(TUNED, "Fine-tune") | dict.fromkeys(RETRIEVED, "Retrieve") | {"closed_book": "Ask the LLM alone"}
+SIDES = (
+    dict.fromkeys(TUNED, "Fine-tune")
+    | dict.fromkeys(RETRIEVED, "Retrieve")
+    | {
+        "closed_book": "Ask the LLM alone",
+        "router": "Route by embeddings",
+        "native": "Let the LLM choose its tools",
+    }
+)
 SIGNIFICANT = 0.05
 
 

@@ -37,7 +37,7 @@ class Utterance:
             BakeoffError: the label names something else than tools.
         """
         *history, text = told.split(FOLLOWS)
-        tools = tuple(part.strip() for part in label.split(AND) if part.strip() != NO_TOOL)
+        tools = tuple(part.strip() for part in label.split(AND) if part.strip() not in ("", NO_TOOL))
         unknown = [tool for tool in tools if tool not in TOOLS]
         if unknown:
             fix = f"use these, or several joined by {AND}"

@@ -24,6 +24,8 @@ def build_approach(arm: Arm, suite: Suite) -> Approach:
     match arm.approach:
         case "closed_book" | "knn" | "rag" if suite.kind == "knowledge":
             return _answering(arm, suite)
+        case "router" | "native":
+            return _routing(arm)
         case "majority":
             from evals.approaches.baselines import Majority
 
@@ -67,12 +69,19 @@ def _answering(arm: Arm, suite: Suite) -> Approach:
             return OpenBook(resolve_llm(arm.llm), arm.k, arm.retrieval, arm.diversity, arm.order, told)
 
 
+def _routing(arm: Arm) -> Approach:
+    from evals.approaches.routing import NativeCalls, Router
+    from lab.llm import resolve_llm
+
+    return Router() if arm.approach == "router" else NativeCalls(resolve_llm(arm.llm))
+
+
 def _tuned(arm: Arm, suite: Suite) -> "Tuned":
     from evals.approaches.tuned import Tuned
 
     if arm.approach == "linear_probe":
         return Tuned("linear_probe", arm.base, _seeded(arm, suite, method="probe"))
-    return Tuned("finetuned", arm.base, _seeded(arm, suite), arm.update_by, arm.least_steps)
+    return Tuned("finetuned", arm.base, _seeded(arm, suite), arm.update_by, arm.least_steps, suite.kind != "routing")
 
 
 def _hybrid(arm: Arm, suite: Suite) -> Approach:

@@ -40,8 +40,10 @@ def whole_arm(arm: Arm, kind: str, rates: Rates, ready: Ready) -> Part:
         return _answering(arm, rates, ready)
     trained, indexed = Trained(arm, rates, ready), Indexed(rates, ready)
     match arm.approach:
-        case "majority":
+        case "majority" | "router":
             return Joined([])
+        case "native":
+            return Unknown("how many tokens its tools' descriptions take is the provider's count", learns=False)
         case "zero_shot":
             return Prompted(arm, rates, shots=0)
         case "knn":

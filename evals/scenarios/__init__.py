@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from evals.records import Record
-from evals.scenarios import data_efficiency, freshness, knowledge, portability, robustness, static
+from evals.scenarios import data_efficiency, freshness, knowledge, portability, robustness, routing, static
 from evals.scenarios.scenario import Finding, Fits, Moment, Plan, Scenario, Step
 
 __all__ = ["Finding", "Fits", "Moment", "Plan", "Scenario", "Step", "grader_of", "kind_of"]
@@ -16,6 +16,7 @@ _KINDS = {
     "portability": portability,
     "robustness": robustness,
     "knowledge": knowledge,
+    "routing": routing,
 }
 
 
