@@ -20,7 +20,7 @@ from lab.statistics import compare
 from lab.workspace import fingerprint
 
 ASKED_BACK = "asks back"
-WEB = "web"
+WEB, SEVERAL = "web", "several"
 _Own = Mapping[str, Sequence[Record]]
 
 
@@ -132,7 +132,7 @@ def _unsure(own: _Own) -> Finding:
             | {"right_when_sure": _share(sure) if sure else None, "sure": len(sure) / len(records)}
             | {
                 "ece": (details(records)["reliability"] or {}).get("ece"),
-                "touches_the_web": leaked / len(offline or [1]),
+                "touches_the_web": leaked / max(1, len(offline)),
             }
         )
     names = [*OUTCOMES, "sure", "right_when_sure", "touches_the_web"]
@@ -172,7 +172,7 @@ def _tools(own: _Own) -> Finding:
         "Each tool: precision / recall",
         ["tool", "needed", *own],
         [[tool, sizes[tool], *(cells[tool, arm] for arm in own)] for tool in sizes],
-        "Precision: of the calls of a tool, those that were needed. Recall: of the needs of a tool, those that were met.",
+        "In per cent. Precision: of its calls, those that were needed. Recall: of the needs of it, those that were met.",
         {"by_tool": rows},
     )
 
@@ -180,19 +180,20 @@ def _tools(own: _Own) -> Finding:
 def _matrix(arm: str, records: Sequence[Record]) -> Finding:
     """Return how often an arm acts in which way on what, with a column for questions back."""
     counts = Counter((record.target, acted(record)) for record in records)
-    single = [*TOOLS, NO_TOOL]
-    several = lambda label: label if label in (*single, ASKED_BACK) else "several"  # noqa: E731
-    folded = Counter[tuple[str, str]]()
-    for (target, label), count in counts.items():
-        folded[several(target), several(label)] += count
-    columns, lines = [*single, "several", ASKED_BACK], [*single, "several"]
+    folded = Counter((_folded(record.target), _folded(acted(record))) for record in records)
+    lines = [*TOOLS, NO_TOOL, SEVERAL]
+    columns = [*lines, ASKED_BACK]
     return Finding(
         f"What {arm} does (columns) with what is needed (rows)",
         ["needed", *columns],
         [[line, *(folded[line, column] or "." for column in columns)] for line in lines],
-        "several: more than one tool, because the question needs them or because the router is unsure between two.",
+        "Several: more than one tool, because the question needs them or because the router is unsure between two.",
         {"acted": [[target, label, count] for (target, label), count in sorted(counts.items())]},
     )
+
+
+def _folded(label: str) -> str:
+    return SEVERAL if AND in label else label
 
 
 def _some(test: Dataset, size: int | None, random: Any) -> Dataset:
