@@ -1,4 +1,4 @@
-"""A text as numbers: its sentence embedding, and beside it its letters, which survive typos and other languages."""
+"""A text as numbers: its sentence embedding; its letters, which survive typos and other languages; and its words."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ from lab.embeddings import Embedder
 
 QUOTED = re.compile(r"[\"“”«»„]([^\"“”«»„]+)[\"“”«»„]|(?<!\w)['‘’](.+?)['‘’](?!\w)", re.DOTALL)
 BLANK = "' … '"
-LETTERS = 1 << 14  # columns that letter n-grams are hashed into
+COLUMNS = 1 << 14  # that n-grams are hashed into
+WORD = r"(?u)\b\w+\b|…|[?!]"
 
 
 def without_quotes(text: str) -> str:
@@ -18,18 +19,22 @@ def without_quotes(text: str) -> str:
 
 
 def features(texts: Sequence[str], embedder: Embedder) -> Any:
-    """Return a sparse float matrix, one row per text: the embedding, then hashed n-grams of 2 to 4 letters.
+    """Return a sparse float matrix, one row per text: the embedding, hashed n-grams of 2 to 4 letters, and of words.
 
-    Both parts have length 1. Letter n-grams after Joulin et al. 2017 (arXiv 1607.01759), scikit-learn's hashing.
+    Each of the three parts has length 1. Hashed n-grams are those of Joulin et al. 2017 (arXiv 1607.01759), made by
+    scikit-learn.
     """
     from scipy.sparse import csr_array, hstack
 
     bare = [without_quotes(text) for text in texts]
-    return hstack([csr_array(embedder.embed(bare)), _letters().transform(bare)], format="csr", dtype="float32")
+    parts = [csr_array(embedder.embed(bare)), *(hashing.transform(bare) for hashing in _n_grams())]
+    return hstack(parts, format="csr", dtype="float32")
 
 
 @cache
-def _letters() -> Any:
+def _n_grams() -> tuple[Any, Any]:
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    return HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4), n_features=LETTERS, alternate_sign=False)
+    letters = HashingVectorizer(analyzer="char_wb", ngram_range=(2, 4), n_features=COLUMNS, alternate_sign=False)
+    words = HashingVectorizer(token_pattern=WORD, ngram_range=(1, 2), n_features=COLUMNS, alternate_sign=False)
+    return letters, words
