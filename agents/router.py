@@ -49,7 +49,7 @@ class EmbeddedRouter:
     def __init__(self, embedder: Embedder, utterances: Sequence[Utterance] | None = None) -> None:
         """Learn the routes from `utterances` (default: Bakeoff's own); some seconds on two cores, then kept."""
         self._embedder = embedder
-        self._learned = Learned.kept(load_utterances() if utterances is None else utterances, embedder)
+        self.learned = Learned.kept(load_utterances() if utterances is None else utterances, embedder)
 
     @classmethod
     @loaded_once
@@ -67,10 +67,10 @@ class EmbeddedRouter:
         before, parts = earlier(history), clauses(question)
         texts = [question, *([f"{before} {question}"] if before else []), *(parts if len(parts) > 1 else [])]
         rows = features(texts, self._embedder)
-        routes = self._learned.route.probabilities(rows)
+        routes = self.learned.route.probabilities(rows)
         alone, query = routes[0], question
         if before:
-            gate = dict(zip(self._learned.gate.labels, self._learned.gate.probabilities(rows[:1])[0], strict=True))
+            gate = dict(zip(self.learned.gate.labels, self.learned.gate.probabilities(rows[:1])[0], strict=True))
             alone = gate[ALONE] * routes[0] + (1 - gate[ALONE]) * routes[1]
             query = question if gate[ALONE] > 1 / 2 else f"{before} {question}"
         several = [
@@ -107,7 +107,7 @@ class EmbeddedRouter:
         return AIMessage(said, tool_calls=calls), _mean(readings)
 
     def _ranked(self, probabilities: Sequence[float]) -> dict[str, float]:
-        pairs = zip(self._learned.route.labels.tolist(), map(float, probabilities), strict=True)
+        pairs = zip(self.learned.route.labels.tolist(), map(float, probabilities), strict=True)
         return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
 

@@ -1,6 +1,7 @@
 """Two small classifiers on a text's features: which tool it needs, and whether it is only understood after another."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -69,10 +70,14 @@ class Linear:
 
 @dataclass(frozen=True)
 class Learned:
-    """All that is learned from utterances: which `route` a text takes, and a `gate`: does a turn follow another?"""
+    """All that is learned from utterances: which `route` a text takes, and a `gate`: does a turn follow another?
+
+    Learning it took so many `seconds`.
+    """
 
     route: Linear
     gate: Linear
+    seconds: float
 
     @classmethod
     def learn(cls, utterances: Sequence[Utterance], featurize: Featurize) -> Self:
@@ -81,6 +86,7 @@ class Learned:
         A turn follows another if it needs the same tool as that one; all that was said without an earlier turn stands
         alone.
         """
+        start = time.perf_counter()
         lessons: list[tuple[str, str]] = []
         gates: list[tuple[str, str]] = []
         label_of = {one.text: one.label for one in utterances if not one.history}
@@ -98,7 +104,7 @@ class Learned:
             Linear.fit(rows[[place[text] for text, _ in pairs]], [label for _, label in pairs])
             for pairs in (lessons, gates)
         )
-        return cls(route, gate)
+        return cls(route, gate, time.perf_counter() - start)
 
     @classmethod
     def kept(cls, utterances: Sequence[Utterance], embedder: Embedder) -> Self:
@@ -119,13 +125,13 @@ class Learned:
     def _read(cls, path: Path) -> Self:
         with np.load(path, allow_pickle=False) as arrays:
             route, gate = ({name: arrays[f"{part}.{name}"] for name in ARRAYS} for part in ("route", "gate"))
-        return cls(Linear(**route), Linear(**gate))
+            return cls(Linear(**route), Linear(**gate), float(arrays["seconds"]))
 
     def _write(self, path: Path) -> None:
         arrays = {f"{part}.{name}": getattr(getattr(self, part), name) for part in ("route", "gate") for name in ARRAYS}
         path.parent.mkdir(parents=True, exist_ok=True)
         draft = path.with_name(f".{path.stem}-{os.getpid()}.npz")
-        np.savez(draft, **arrays)
+        np.savez(draft, seconds=np.float64(self.seconds), **arrays)
         draft.replace(path)
 
 
