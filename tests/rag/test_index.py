@@ -7,7 +7,7 @@ import pytest
 
 from lab.embeddings import Embedder
 from lab.errors import BakeoffError
-from rag import Index
+from rag import Index, Within
 from rag.documents import load_passages
 from rag.index import add_documents, document_index
 from rag.passages import Passage
@@ -109,3 +109,32 @@ def test_the_commands_add_search_and_show(bakeoff: Callable[..., Outcome]) -> No
     found = bakeoff("index", "search", "warm-up steps", "-k", "2", "--json").json
     assert [item["n"] for item in found] == [1, 2]
     assert bakeoff("index", "status", "--json").json[0]["passages"] == added.json["added"]
+
+
+@pytest.mark.parametrize(
+    ("within", "sources"),
+    [
+        (Within("b.md"), {"b.md"}),
+        (Within("?.md", "due"), {"b.md"}),
+        (Within(label="due"), {"b.md"}),
+        (Within("c"), set()),
+    ],
+)
+def test_a_search_stays_within_what_it_is_told(index: Index, within: Within, sources: set[str]) -> None:
+    index.sync([*PASSAGES, Passage("Pay the invoice.", "b.md", (39, 55), "due")])
+    found = index.search(["penguins"], 9, within)[0]
+    assert {item.source for item in found} == sources
+    assert all(within.admits(item) for item in found)
+
+
+def test_a_passage_that_moved_keeps_its_id_and_twins_are_told_apart(index: Index) -> None:
+    index.sync([Passage("Tea.", "a", (0, 4)), Passage("Tea.", "a", (5, 9), place="line 2")])
+    assert len(index) == 2 and {passage.span for passage in index.passages()} == {(0, 4), (5, 9)}
+    assert {passage.id for passage in index.passages()} == {item.id for item in index.search(["tea"], 2)[0]}
+
+
+def test_the_stamp_changes_with_the_index(index: Index) -> None:
+    before = index.stamp
+    index.sync(PASSAGES)
+    assert index.stamp not in (before, None)
+    assert index.stamp == Index("test", index.embedder).stamp
