@@ -62,8 +62,7 @@ def clear_failures(where: object) -> Iterator[None]:
 
     Raises:
         LookupError: there is no such collection.
-        BakeoffError: the server is gone, the database on disk is broken, or vectors have another dimension than those
-            that are there.
+        BakeoffError: the server is gone, or the database on disk is broken.
     """
     import httpx
     from chromadb.errors import ChromaError, NotFoundError
@@ -94,9 +93,6 @@ def _probe(url: str, headers: dict[str, str] | None) -> None:
 
 
 def _known_failure(where: str, message: str) -> BakeoffError | None:
-    if "dimension" in message:
-        fix = "give the model its old weights, or run: bakeoff index rebuild --embeddings MODEL"
-        return BakeoffError("vectors of the dimension that the index holds", message, fix)
     if "not a database" in message or "malformed" in message:
         return BakeoffError(f"a database of Chroma's in {where}", message, "delete that folder and fill the index anew")
     return None

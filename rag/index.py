@@ -72,21 +72,23 @@ class Index:
         self.store = Store.current()
         self._embedder = None if isinstance(embedder, str) else embedder
         self._configuration = configuration
+        self._dimension = 0  # not known yet
         self._sources: tuple[str, set[str]] = "", set()  # with the stamp at which they were right
 
     @property
     def embedder(self) -> Embedder:
         """Return the embedding model, loaded."""
-        if self._embedder is None:
-            is_usual = self.embeddings == settings().embeddings  # which others have loaded under no name
-            self._embedder = Embedder.load() if is_usual else Embedder.load(self.embeddings)
+        self._embedder = self._embedder or Embedder.load(self.embeddings)
         return self._embedder
 
     @property
     def dimension(self) -> int:
         """Return the length of its vectors; 0 as long as it holds none."""
+        if self._dimension:
+            return self._dimension
         rows = self._ask(lambda collection: collection.get(limit=1, include=["embeddings"])["embeddings"], None)
-        return 0 if rows is None or not len(rows) else len(rows[0])
+        self._dimension = 0 if rows is None or not len(rows) else len(rows[0])
+        return self._dimension
 
     def __len__(self) -> int:
         return self._ask(lambda collection: collection.count(), 0)
@@ -146,6 +148,7 @@ class Index:
             BakeoffError: the vectors are of another dimension than the index's.
         """
         where = self._where(within)
+        self._check(vectors)
 
         def ask(collection: "ChromaCollection") -> list[list[Evidence]]:
             count = collection.count()
@@ -223,6 +226,7 @@ class Index:
             return
         known = vectors or {}
         rows = [known[p.id] for p in passages] if vectors else self.embedder.embed([p.text for p in passages])
+        self._check(np.asarray(rows))
         self._create()
         with self.store.change(self.collection) as collection:
             collection.upsert(
@@ -252,6 +256,13 @@ class Index:
         news = {"built_seconds": built_seconds, "synced_at": time.time()}
         with self.store.change(self.collection) as collection:
             collection.modify(metadata={**(collection.metadata or {}), **news})
+
+    def _check(self, vectors: NDArray[np.float32]) -> None:
+        """Refuse vectors of another dimension: a small collection of Chroma's would take them for what they are not."""
+        if len(vectors) and self.dimension not in (0, vectors.shape[1]):
+            got = f"{vectors.shape[1]}, from {self.embeddings}"
+            fix = "give the model its old weights, or run: bakeoff index rebuild --embeddings MODEL"
+            raise BakeoffError(f"vectors of the index's {self.dimension} dimensions", got, fix)
 
     def _create(self) -> None:
         if not self._ask(lambda collection: True, False):
