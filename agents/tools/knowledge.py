@@ -2,7 +2,7 @@
 
 from lab.console import Console
 from rag import Evidence, document_index, handbook_folder
-from rag.index import add_documents
+from rag.sync import add_documents
 
 PASSAGES = 4
 
