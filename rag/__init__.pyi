@@ -5,3 +5,4 @@ from .documents import handbook_folder as handbook_folder
 from .passages import Evidence as Evidence
 from .passages import Passage as Passage
 from .passages import example_passages as example_passages
+from .passages import Within as Within

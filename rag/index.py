@@ -14,7 +14,7 @@ from lab.console import progress
 from lab.embeddings import Embedder
 from lab.workspace import Workspace, fingerprint, lock
 from rag.documents import document_files, load_passages
-from rag.passages import Evidence, Passage
+from rag.passages import Evidence, Passage, Within, numbered
 
 if TYPE_CHECKING:
     from chromadb.api import ClientAPI
@@ -74,7 +74,7 @@ class Index:
             advance: told of passages stored.
         """
         start = time.perf_counter()
-        wanted = {passage.id: passage for passage in passages}
+        wanted = {passage.id: passage for passage in numbered(passages)}
         with lock(Workspace.current().home / "chroma.lock", "the index", wait_seconds=600):
             known = self._ids(sources)
             new = [passage for identifier, passage in wanted.items() if identifier not in known]
@@ -89,25 +89,34 @@ class Index:
                 self._note_sync(spent + time.perf_counter() - start)
         return Sync(len(new), len(gone), len(known) - len(gone), time.perf_counter() - start)
 
-    def search(self, queries: Sequence[str], k: int) -> list[list[Evidence]]:
-        """Return for each query its `k` nearest passages, nearest first."""
+    def search(self, queries: Sequence[str], k: int, within: Within | None = None) -> list[list[Evidence]]:
+        """Return for each query its `k` nearest passages, of those that `within` admits, nearest first."""
         if not queries or not len(self):
             return [[] for _ in queries]
-        return self.nearest(self.embedder.embed(queries), k)
+        return self.nearest(self.embedder.embed(queries), k, within)
 
-    def nearest(self, vectors: NDArray[np.float32], k: int) -> list[list[Evidence]]:
+    def nearest(self, vectors: NDArray[np.float32], k: int, within: Within | None = None) -> list[list[Evidence]]:
         """Return for each vector, shape (queries, dimension), its `k` nearest passages, nearest first."""
         if not len(self):
             return [[] for _ in vectors]
-        found = self._collection.query(query_embeddings=cast(Any, vectors), n_results=min(k, len(self)))
-        rows = zip(found["documents"] or [], found["metadatas"] or [], found["distances"] or [], strict=True)
+        where = cast(Any, self._where(within))
+        found = self._collection.query(query_embeddings=cast(Any, vectors), n_results=min(k, len(self)), where=where)
+        rows = zip(*(found[part] or [] for part in ("ids", "documents", "metadatas", "distances")), strict=True)
         return [
-            [
-                Evidence(text, str(m["source"]), (int(m["start"]), int(m["end"])), 1 - distance, str(m["label"]))  # type: ignore[arg-type]
-                for text, m, distance in zip(*row, strict=True)
-            ]
+            [_evidence(identifier, text, m, 1 - distance) for identifier, text, m, distance in zip(*row, strict=True)]
             for row in rows
         ]
+
+    def passages(self) -> list[Passage]:
+        """Return all passages of the index, without an order."""
+        rows = self._collection.get(include=["documents", "metadatas"])
+        pairs = zip(rows["documents"] or [], rows["metadatas"] or [], strict=True)
+        return [_passage(text, metadata) for text, metadata in pairs]
+
+    @property
+    def stamp(self) -> str:
+        """Return what changes with each change of the index, so that what was made from it can be known as old."""
+        return fingerprint(len(self), (self._collection.metadata or {}).get("synced_at"))
 
     def vectors(self, ids: Collection[str]) -> dict[str, NDArray[np.float32]]:
         """Return the vector of each passage that is in the index, by the passage's id."""
@@ -140,6 +149,14 @@ class Index:
         rows = self._collection.get(include=["metadatas"])["metadatas"] or []
         return {str(row["source"]) for row in rows}
 
+    def _where(self, within: Within | None) -> dict[str, Any] | None:
+        """Return the filter in Chroma's words, which have no globs: the sources are named one by one."""
+        within = within or Within()
+        parts: list[dict[str, Any]] = [{"label": within.label}] if within.label else []
+        if within.source:
+            parts.append({"source": {"$in": sorted(filter(within.admits_source, self.sources()))}})
+        return {"$and": parts} if len(parts) > 1 else parts[0] if parts else None
+
     def _ids(self, sources: Collection[str] | None) -> set[str]:
         where = cast(Any, {"source": {"$in": sorted(sources)}}) if sources is not None else None
         return set(self._collection.get(where=where, include=[])["ids"])
@@ -149,7 +166,7 @@ class Index:
             ids=[passage.id for passage in passages],
             embeddings=cast(Any, self.embedder.embed([passage.text for passage in passages])),
             documents=[passage.text for passage in passages],
-            metadatas=[{"source": p.source, "start": p.span[0], "end": p.span[1], "label": p.label} for p in passages],
+            metadatas=[_metadata(passage) for passage in passages],
         )
 
     def _note_sync(self, built_seconds: float) -> None:
@@ -204,6 +221,24 @@ def index_status() -> list[dict[str, Any]]:
 def as_documents(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
     """Return evidence as the JSON of DESIGN: numbered from 1."""
     return [{"n": n, **asdict(item)} for n, item in enumerate(evidence, 1)]
+
+
+def _metadata(passage: Passage) -> dict[str, str | int]:
+    start, end = passage.span
+    return {"source": passage.source, "start": start, "end": end, "label": passage.label, "place": passage.place} | (
+        {"occurrence": passage.occurrence} if passage.occurrence else {}
+    )
+
+
+def _passage(text: str, row: Any) -> Passage:
+    """Return a passage from its text and metadata in Chroma."""
+    span = int(row["start"]), int(row["end"])
+    return Passage(text, row["source"], span, row["label"], row.get("place", ""), int(row.get("occurrence", 0)))
+
+
+def _evidence(identifier: str, text: str, row: Any, score: float) -> Evidence:
+    found = _passage(text, row)
+    return Evidence(text, found.source, found.span, score, found.label, found.place, identifier)
 
 
 @cache
