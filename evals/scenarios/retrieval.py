@@ -78,7 +78,8 @@ def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Findin
     """Return how high each arm finds the marked passages, how the arms compare, and when they say "nothing"."""
     answered = {arm.key: [r for r in records if r.arm == arm.key and r.label is not None] for arm in suite.arms}
     own = {arm: rows for arm, rows in answered.items() if rows}
-    kinds = list(dict.fromkeys(kind for record in records if record.target for kind in _kinds(record)))
+    told = dict.fromkeys(kind for record in records if record.target for kind in record.test.split(", "))
+    kinds = [ALL, *(told if len(told) > 1 else ())]
     return [_found(own, kinds, suite.seed), *_compared(suite, own, kinds), _silence(own)]
 
 
