@@ -20,10 +20,24 @@ How = Literal["dense", "bm25", "fused"]
 POOL = 4  # candidates per passage wanted, where there is something to choose
 LEAST_POOL = 20  # candidates, however few passages are wanted
 RANK_CONSTANT = 60  # of Cormack et al.
-# Chosen on the validation questions of the suite `retrieval`, with embedded:minilm; docs/notebook.md has the figures.
-LEAST_SHARE = 0.2  # of a query's words, weighted by how rare they are, for a passage to be found by words
-WEIGHTS = (1.0, 1.25)  # of a rank by meaning and of one by words
 RELEVANT = 0.45  # cosine similarity: below it 7 of 10 questions without an answer lie, and a quarter of the others
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How ranks by meaning and by words are joined.
+
+    Attributes:
+        least_share: of a query's words, weighted by how rare they are, for a passage to have a rank by words.
+        weights: of a rank by meaning and of one by words.
+    """
+
+    least_share: float = 0.0
+    weights: tuple[float, float] = (1.0, 1.0)
+
+
+PLAIN = Fusion()  # for labelled examples, of which a text shares little but what counts
+QUESTIONS = Fusion(0.2, (1.0, 1.25))  # chosen on the validation questions of the suite `retrieval`
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,7 @@ class Retriever:
         diversity: from 0, the best passages, to 1, those least like one another.
         by_meaning: False leaves the ranking to `lexical`.
         reranker: reads query and passage together and ranks the candidates anew; None leaves them as they are.
+        fusion: how both rankings are joined.
         min_score: of the passages found, the best must be as similar to the query, or none is returned.
     """
 
@@ -45,6 +60,7 @@ class Retriever:
     by_meaning: bool = True
     reranker: Reranker | None = None
     min_score: float = -1.0
+    fusion: Fusion = PLAIN
 
     @classmethod
     def over(
@@ -55,9 +71,9 @@ class Retriever:
         reranker: Reranker | None = None,
         min_score: float = -1.0,
     ) -> Self:
-        """Return a retriever over all that the index holds now, with the BM25 index that it keeps on disk."""
+        """Return a retriever for questions over all that the index holds now, with the BM25 index kept on disk."""
         lexical = None if how == "dense" else Lexical.of(index)
-        return cls(index, lexical, diversity, how != "bm25", reranker, min_score)
+        return cls(index, lexical, diversity, how != "bm25", reranker, min_score, QUESTIONS)
 
     def search(self, queries: Sequence[str], k: int, within: Within | None = None) -> list[list[Evidence]]:
         """Return for each query at most `k` passages of those that `within` admits, the best first."""
@@ -79,12 +95,12 @@ class Retriever:
         if not self.lexical:
             return self.index.nearest(vectors, size, within)
         near = self.index.nearest(vectors, size, within) if self.by_meaning else [[] for _ in queries]
-        alike = self.lexical.search(queries, size, within, LEAST_SHARE if self.by_meaning else 0.0)
+        alike = self.lexical.search(queries, size, within, self.fusion.least_share if self.by_meaning else 0.0)
         pairs = list(zip(near, alike, strict=True))
         missing = [set(map(_id, other)) - set(map(_id, own)) for own, other in pairs]
         known = self.index.vectors(set().union(*missing))
         return [
-            _scored(fuse(pair, WEIGHTS)[:size], vector, {_id(item): item.score for item in pair[0]}, known)
+            _scored(fuse(pair, self.fusion.weights)[:size], vector, {_id(item): item.score for item in pair[0]}, known)
             for vector, pair in zip(vectors, pairs, strict=True)
         ]
 

@@ -13,7 +13,7 @@ from rag import Index
 from rag.lexical import Lexical, words
 from rag.passages import Evidence, Passage, Within
 from rag.rerank import EMBEDDED, RERANKED, CrossEncoding, LateInteraction, Reranker
-from rag.retrieve import WEIGHTS, Retriever, fuse, search_documents
+from rag.retrieve import QUESTIONS, Retriever, fuse, search_documents
 
 TEXTS = {
     "fees.md": "A refund of the fee takes fourteen days.",
@@ -118,7 +118,7 @@ def test_an_empty_index_finds_nothing_in_any_way() -> None:
 
 def test_ranks_by_words_weigh_a_little_more() -> None:
     a, b = (Evidence(text, f"{text}.md", (0, 1), 0.5) for text in "ab")
-    assert _sources(fuse([[a, b], [b, a]], WEIGHTS)) == ["b.md", "a.md"]
+    assert _sources(fuse([[a, b], [b, a]], QUESTIONS.weights)) == ["b.md", "a.md"]
     assert _sources(fuse([[a, b], [b, a]])) == ["a.md", "b.md"], "a tie goes to the first ranking"
 
 
