@@ -20,6 +20,7 @@ from langchain_chroma import Chroma
 from langchain_core.documents import Document
 from langchain_huggingface import HuggingFaceEmbeddings
 from numpy.typing import NDArray
+from pydantic import Field
 
 from benchmarks.passages import wikipedia_passages
 from benchmarks.peak import float32_peak
@@ -112,7 +113,7 @@ class TimedEmbeddings(HuggingFaceEmbeddings):
     """LangChain's embeddings, which keep the vectors of a lap and note its time."""
 
     seconds: float = 0.0
-    kept: list[Any] = []
+    kept: list[Any] = Field(default_factory=list)
 
     def begin(self) -> None:
         """Forget the last lap."""

@@ -1,9 +1,11 @@
 """Suggestions for half-typed texts: cases, warnings that keep their word, a pipe, and a real terminal."""
 
+import csv
 import json
 import os
 import pty
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -17,21 +19,37 @@ from agents.suggest import Suggester
 from agents.suggest.foresight import CUTS, Scale, beginnings
 from finetune import Classifier, Hyperparameters
 from finetune.registry import classifier_folder, set_champion
-from lab.datasets import load_dataset, split_dataset
+from lab.datasets import Dataset, load_dataset, split_dataset
+from lab.settings import settings
 from tests.conftest import Outcome
 
 ROOT = Path(__file__).parents[2]
 LONG = "I absolutely love this, what a wonderful and happy day"
 
 
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory, tweets: Dataset) -> Path:
+    """A workspace whose champion is a linear probe of a user's file, my.csv; copy it, do not write to it."""
+    folder = tmp_path_factory.mktemp("probe")
+    with (folder / "my.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = ((example.text, example.label) for example in tweets.examples[600:900])
+        csv.writer(file).writerows([("text", "label"), *rows])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BAKEOFF_HOME", str(folder / "home"))
+        settings.cache_clear()
+        split = split_dataset(load_dataset(str(folder / "my.csv")))
+        probe = Classifier(hyperparameters=Hyperparameters(method="probe")).fit(split.train, split.validation)
+        probe.save(classifier_folder("mine"))
+        set_champion("mine", "a test")
+    settings.cache_clear()
+    return folder / "home"
+
+
 @pytest.fixture
-def quick_champion(my_csv: Path) -> str:
-    """A linear probe of the user's file, made champion."""
-    split = split_dataset(load_dataset(str(my_csv)))
-    probe = Classifier(hyperparameters=Hyperparameters(method="probe")).fit(split.train, split.validation)
-    probe.save(classifier_folder("mine"))
-    set_champion("mine", "a test")
-    return "mine"
+def quick_champion(prepared: Path, workspace: Path) -> Path:
+    """This test's workspace, with the probe as champion."""
+    shutil.copytree(prepared, workspace)
+    return workspace
 
 
 @pytest.fixture
@@ -48,7 +66,7 @@ def piped(bakeoff: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch, tmp_
 
 
 def test_each_line_of_a_pipe_is_answered_with_cases_and_a_warning(
-    quick_champion: str, piped: Callable[..., Outcome]
+    quick_champion: Path, piped: Callable[..., Outcome]
 ) -> None:
     told = piped(f"I\n\n{LONG}\n".encode(), "--json", "--sure", "0", "-k", "3")
     short, empty, long = map(json.loads, told.out.splitlines())
@@ -56,7 +74,7 @@ def test_each_line_of_a_pipe_is_answered_with_cases_and_a_warning(
     assert short["warning"] is None, "one letter is too short to tell"
     assert (empty["cases"], empty["warning"]) == ([], None)
     assert [case["n"] for case in long["cases"]] == [1, 2, 3]
-    assert long["cases"][0]["source"].startswith(str(Path("my.csv")))
+    assert "my.csv:" in long["cases"][0]["source"]
     warning = long["warning"]
     assert (warning["label"], warning["classifier"]) == ("positive", "mine")
     assert 0 < warning["probability"] < 1
@@ -68,7 +86,7 @@ def test_each_line_of_a_pipe_is_answered_with_cases_and_a_warning(
     assert again.err == "", "cases are indexed once, and the scale is learned once"
 
 
-def test_words_for_people_carry_no_control_characters(quick_champion: str, piped: Callable[..., Outcome]) -> None:
+def test_words_for_people_carry_no_control_characters(quick_champion: Path, piped: Callable[..., Outcome]) -> None:
     told = piped(b"\x1b]0;evil\x07 " + LONG.encode() + b" \xff\n\n", "--sure", "0")
     first, second = told.out.splitlines()
     assert first.startswith("probably positive (")
@@ -87,7 +105,7 @@ def test_without_a_champion_there_are_cases_only_and_the_way_to_one(
 
 
 def test_documents_serve_as_cases_too(
-    quick_champion: str, bakeoff: Callable[..., Outcome], piped: Callable[..., Outcome], tmp_path: Path
+    quick_champion: Path, bakeoff: Callable[..., Outcome], piped: Callable[..., Outcome], tmp_path: Path
 ) -> None:
     assert "index add" in piped(b"refunds for broken phones\n", "--from", "documents").err
     (tmp_path / "a.md").write_text("We refund within 14 days.\n")
@@ -98,7 +116,7 @@ def test_documents_serve_as_cases_too(
     assert piped(b"", "--from", "documents", "--cases", "my.csv").code == 2
 
 
-def test_a_program_gets_the_same_suggestions(quick_champion: str) -> None:
+def test_a_program_gets_the_same_suggestions(quick_champion: Path) -> None:
     suggester = Suggester.over_examples(sure=0)
     found = suggester.suggest(LONG)
     assert found.document()["warning"]["label"] == "positive"
@@ -109,12 +127,12 @@ def test_a_probability_is_the_share_of_warnings_that_come_true() -> None:
     random = np.random.default_rng(0)
     characters = np.repeat([10, 40], 4000)
     confidence = random.uniform(0.5, 0.999, 8000)
-    truth = np.where(characters == 10, 0.4 + 0.3 * confidence, 0.2 + 0.75 * confidence)
-    scale = Scale.learn(confidence, random.random(8000) < truth, characters)
-    for length, confidences in ((10, (0.6, 0.9)), (40, (0.6, 0.9))):
-        for sure in confidences:
-            expected = 0.4 + 0.3 * sure if length == 10 else 0.2 + 0.75 * sure
-            assert abs(scale.probability(sure, length) - expected) < 0.05
+    true = 1 / (1 + np.exp(-(0.5 * np.log(confidence / (1 - confidence)) + np.log(characters) - 3)))
+    scale = Scale.learn(confidence, random.random(8000) < true, characters)
+    told = np.array([scale.probability(*row) for row in zip(confidence, characters, strict=True)])
+    assert np.abs(told - true).max() < 0.05
+    assert told[confidence > 0.9].mean() > told.mean()
+    assert told[characters == 10].mean() < 0.5 < told[characters == 40].mean(), "less to read is trusted less"
     always = Scale.learn(confidence, np.ones(8000, dtype=bool), characters)
     assert 0.99 < always.probability(0.9, 40) < 1
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ TEXTS = [
     "😀 مرحبا 你好 naïve",
     "x" * 5000,
     "word " * 1000,
-    *(f"Passage number {number} is about {'very ' * (number % 40)}different things." for number in range(120)),
+    *(f"Passage number {number} is about {'very ' * (number % 20)}different things." for number in range(40)),
 ]
 
 
@@ -36,7 +37,13 @@ def tiny(tmp_path: Path, setting: Callable[[str, str], None]) -> Path:
     bert = tmp_path / "bert"
     tokenizer = AutoTokenizer.from_pretrained(model_folder("embedded:minilm"))
     tokenizer.save_pretrained(bert)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    sizes: dict[str, Any] = {
+        "initializer_range": 1.0,
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
     BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes)).save_pretrained(bert)
     folder = tmp_path / "tiny"
     SentenceTransformer(modules=[Transformer(str(bert)), Pooling(32, "cls")], device="cpu").save(str(folder))
