@@ -61,7 +61,8 @@ def _may_have_gpu() -> bool:
         return False
     if sys.platform == "darwin":
         return platform.machine() == "arm64"
-    return sys.platform != "linux" or any(Path("/dev").glob("nvidia*")) or any(Path("/dev").glob("[kd][fx][dg]*"))
+    drivers = ("nvidiactl", "kfd", "dxg")  # of Nvidia, of AMD, and of either under Windows' Linux
+    return sys.platform != "linux" or any(Path("/dev", name).exists() for name in drivers)
 
 
 def _has_native_bfloat16(device: str) -> bool:
