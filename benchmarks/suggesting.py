@@ -1,6 +1,6 @@
 """`bakeoff suggest`: how fast it answers over 10,000 past cases, and how early its warning is right.
 
-`python -m benchmarks.suggesting` trains a small champion on tweets, indexes 10,000 human-rated texts as past cases, and
+`python -m benchmarks.suggesting` trains a champion on all training tweets, two passes, indexes 10,000 human-rated texts as past cases, and
 asks for suggestions with the beginnings of test tweets, one at a time, as somebody types. The goal is a 95th percentile
 of 50 ms on two cores. The second table is of all test tweets at 25, 50, 75 and 100 % of their characters: how many get
 a warning, how often it is the label that the champion gives the whole text, and how often it is the true one.
@@ -31,11 +31,12 @@ app = command_app()
 def main(
     cases: Annotated[int, typer.Option(min=100, max=20_000, help="How many past cases there are.")] = 10_000,
     states: Annotated[int, typer.Option(min=20, max=5_000, help="How many states of a text are timed.")] = 500,
+    tweets: Annotated[int, typer.Option(min=100, help="How many tweets the champion learns from, at most.")] = 4_200,
     json: Json = False,
 ) -> None:
     """Time suggestions over many cases, and measure how early the warning is right."""
     warn_if_busy()
-    with small_champion() as (folder, split):
+    with small_champion(tweets, epochs=2) as (folder, split):
         from finetune import champion
 
         foresight = Foresight.measured(folder.name, champion()[1], split.validation)
