@@ -9,7 +9,7 @@ import pytest
 
 from lab.embeddings import Embedder, model_folder
 from lab.errors import BakeoffError
-from rag import Index
+from rag import Index, document_index
 from rag.lexical import Lexical, words
 from rag.passages import Evidence, Passage, Within
 from rag.rerank import EMBEDDED, RERANKED, CrossEncoding, LateInteraction, Reranker
@@ -27,7 +27,7 @@ TEXTS = {
 @pytest.fixture
 def index() -> Index:
     """Five short documents."""
-    made = Index("documents", Embedder.load())
+    made = document_index()
     made.sync(Passage(text, source, (0, len(text)), "", f"place of {source}") for source, text in TEXTS.items())
     return made
 
