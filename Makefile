@@ -11,7 +11,7 @@ comma := ,
 VENV := .venv
 UV := $(VENV)/bin/uv
 BAKEOFF := $(VENV)/bin/bakeoff
-EXTRAS := offline$(if $(filter yes,$(GEMMA)),$(comma)gemma)
+EXTRAS := offline,mcp$(if $(filter yes,$(GEMMA)),$(comma)gemma)
 SKIP := $(if $(filter yes,$(GEMMA)),,--skip rag@embedded:gemma3-270m)
 
 # uv does not read pip's settings: hand it the folder of local builds and the index that pip would use.
@@ -39,7 +39,7 @@ bench: $(VENV)/.installed-dev
 
 setup: $(VENV)/.installed-$(GEMMA)
 
-test: $(VENV)/.installed-dev lint
+test: $(VENV)/.installed-dev $(VENV)/servers/.installed lint
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev
@@ -59,9 +59,15 @@ $(UV):
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check uv
 
 $(VENV)/.installed-$(GEMMA): $(UV) pyproject.toml requirements.lock
-	$(UV) pip install --quiet --constraints requirements.lock --editable ".[$(EXTRAS)]"
+	$(UV) pip install --quiet --compile-bytecode --constraints requirements.lock --editable ".[$(EXTRAS)]"
+	touch $@
+
+# Real MCP servers for the tests, in an environment of their own: they hold back the mcp that Bakeoff uses.
+$(VENV)/servers/.installed: $(UV)
+	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)/servers
+	$(UV) pip install --quiet --python $(VENV)/servers mcp-server-sqlite==2025.4.25 mcp-server-time==2026.10.19
 	touch $@
 
 $(VENV)/.installed-dev: $(UV) pyproject.toml requirements.lock
-	$(UV) pip install --quiet --constraints requirements.lock --editable ".[offline,gemma,dev]"
+	$(UV) pip install --quiet --compile-bytecode --constraints requirements.lock --editable ".[offline,gemma,dev]"
 	touch $@

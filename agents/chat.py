@@ -60,8 +60,11 @@ def _show_tool(run: ToolRun) -> None:
 
 
 def _show_evidence(turn: Turn) -> None:
-    """Print what the tools found, whatever the LLM made of it."""
+    """Print what the LLM said that stands nowhere in the evidence, and the evidence, whatever it made of it."""
     console = Console()
+    for claim in turn.claims:
+        if claim.n is None:
+            console.answer(f"  [?] in no source: {claim.text}")
     for note in turn.notes:
         console.note(note)
     for number, item in enumerate(turn.evidence, 1):

@@ -9,6 +9,8 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, Human
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import StreamMode
 
+from agents.budget import TurnBudget
+from agents.claims import Claim, check_claims
 from agents.graph import build_graph
 from agents.state import NOT_YET, Context, RouterKind, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue, offered_tools
@@ -45,6 +47,7 @@ class Turn:
     answer: str
     tools: list[ToolRun]
     evidence: list[Evidence]
+    claims: list[Claim]
     notes: list[str]
     llm: str
     router: dict[str, Any]
@@ -57,6 +60,7 @@ class Turn:
             "answer": self.answer,
             "tools": [{name: value for name, value in asdict(run).items() if value is not None} for run in self.tools],
             "evidence": as_documents(self.evidence),
+            "claims": [asdict(claim) for claim in self.claims],
             "llm": self.llm,
             "router": self.router,
             "seconds": round(self.seconds, 3),
@@ -85,7 +89,7 @@ class Conversation:
         steps = self._graph.stream(
             State(messages=[HumanMessage(question)], routing=NOT_YET, rounds=0),
             config,
-            context=Context(self.llm, self._router(), self.catalogue),
+            context=Context(self.llm, self._router(), self.catalogue, TurnBudget.of(self.llm)),
             stream_mode=STREAMED,
         )
         for kind, part in steps:
@@ -125,12 +129,15 @@ class Conversation:
         results = {m.tool_call_id: m for m in messages if isinstance(m, ToolMessage)}
         calls = [call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls]
         routing = state["routing"]
-        notes = [m.artifact["note"] for m in results.values() if m.artifact] + [routing["note"]]
+        unreached = [f"{m.name}: {m.text}" for m in results.values() if m.status == "error"]
+        notes = [*unreached, *(m.artifact["note"] for m in results.values() if m.artifact), routing["note"]]
         usages = [m.usage_metadata for m in messages if isinstance(m, AIMessage) and m.usage_metadata]
+        answer, evidence = messages[-1].text.strip(), found_evidence(state["messages"])
         return Turn(
-            answer=messages[-1].text.strip(),
+            answer=answer,
             tools=[ToolRun.of(call, results[call["id"]]) for call in calls if call["id"] in results],
-            evidence=found_evidence(state["messages"]),
+            evidence=evidence,
+            claims=[] if all(item.label for item in evidence) else check_claims(answer, evidence),
             notes=self._unheard(notes),
             llm=self.llm.name,
             router={"kind": routing["kind"], "scores": {k: round(v, 4) for k, v in routing["scores"].items()}},

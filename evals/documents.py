@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from evals.suite import Suite
-from lab.datasets import Dataset, Example
-from lab.datasets.files import Row, _csv_rows, _jsonl_rows, _parquet_rows
+from lab.datasets import Dataset, Example, read_rows
 from lab.errors import BakeoffError
 from lab.packages import package_folder
 from lab.workspace import read_json
@@ -35,7 +34,7 @@ def load_questions(suite: Suite) -> dict[str, Dataset]:
     )
     found: dict[str, list[Example]] = {}
     empty: list[int] = []
-    for number, row in _rows(path):
+    for number, row in read_rows(path):
         question, answers = (_cell(row, column, path, number) for column in (suite.text_column, suite.label_column))
         accepted = ACCEPTED.join(filter(None, (part.strip() for part in answers.split("|"))))
         source = str(row.get("source") or "").strip()
@@ -72,16 +71,6 @@ def load_documents(suite: Suite, questions: Dataset) -> Dataset:
         passages = _articles(wanted, suite) if name == "wikipedia" else _passages(name)
         examples += [Example(f"{source}#{number}", text, "", source) for number, (source, text) in enumerate(passages)]
     return Dataset("documents", tuple(examples))
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    readers = {".csv": _csv_rows, ".tsv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
-    if path.suffix.lower() not in readers:
-        fix = "name a file with the columns question, answer and source"
-        raise BakeoffError(f"questions in {', '.join(readers)}", f"'{path}'", fix)
-    if not path.is_file():
-        raise BakeoffError(f"a file at {path}", "none", "check the path")
-    return readers[path.suffix.lower()](path)
 
 
 def _cell(row: Any, column: str, path: Path, number: int) -> str:

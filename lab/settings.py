@@ -58,6 +58,10 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     router: Literal["auto", "native", "embedded"] = "auto"
+    follow_ups: bool = False
+    turn_tokens: int = Field(default=50_000, ge=1)
+    turn_usd: float | None = Field(default=None, ge=0)
+    wikipedia_lang: str = Field(default="en", pattern=r"^[a-z][a-z-]{1,11}$")
     classifier: str | None = None
     seed: int = 0
     timeout_seconds: float = Field(default=20.0, gt=0)
@@ -73,9 +77,7 @@ class Settings(BaseSettings):
     sweep_storage: SecretStr | None = None
     tavily_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("tavily_api_key"))
     tavily_api_base_url: str | None = Field(default=None, validation_alias=_customary("tavily_api_base_url"))
-    wikipedia_api_url: str = Field(
-        default="https://en.wikipedia.org/w/api.php", validation_alias=_customary("wikipedia_api_url")
-    )
+    wikipedia_api_url: str | None = Field(default=None, validation_alias=_customary("wikipedia_api_url"))
 
     @classmethod
     def settings_customise_sources(

@@ -18,13 +18,22 @@ def load_file(path: Path, text_column: str, label_column: str) -> Dataset:
     Raises:
         BakeoffError: no such file, an unknown format, a missing column, a broken row, or no usable row.
     """
+    return dataset_from_rows(path.name, read_rows(path), text_column, label_column, str(path))
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Return the rows of a table as they come, each with its number in the file.
+
+    Raises:
+        BakeoffError: no such file, an unknown format, or, while they are read, a broken row.
+    """
     if not path.is_file():
         raise BakeoffError(f"a file at {path}", "none", "check the path")
     readers = {".csv": _csv_rows, ".tsv": _csv_rows, ".jsonl": _jsonl_rows, ".parquet": _parquet_rows}
     reader = readers.get(path.suffix.lower())
     if reader is None:
         raise BakeoffError(f"{', '.join(readers)}", f"{path.name}", "convert the file to one of these")
-    return dataset_from_rows(path.name, reader(path), text_column, label_column, str(path))
+    return reader(path)
 
 
 def dataset_from_rows(

@@ -45,7 +45,7 @@ def extract(path: Path, kind: str) -> Extract:
     except RecursionError:
         raise Unreadable("nested too deeply") from None
     except Exception as error:  # the libraries raise of everything at broken files
-        told = " ".join(str(error).split())[:100]
+        told = " ".join(str(error).replace(str(path), "it").split())[:100]
         raise Unreadable(f"broken {kind.upper()}: {told or type(error).__name__}") from None
 
 
@@ -100,7 +100,7 @@ def _pptx(path: Path) -> Extract:
 
 
 def _xlsx(path: Path) -> Extract:
-    from openpyxl import load_workbook  # type: ignore[import-untyped]
+    from openpyxl import load_workbook
 
     _check_package(path, "xl/workbook.xml", "XLSX")
     book = load_workbook(path, read_only=True, data_only=True)
@@ -109,7 +109,7 @@ def _xlsx(path: Path) -> Extract:
 
 def _sheet_rows(sheet: Any) -> Iterator[tuple[str, int, dict[str, str]]]:
     """Yield the rows under the first that is not empty, which names the columns."""
-    from openpyxl.utils import get_column_letter  # type: ignore[import-untyped]
+    from openpyxl.utils import get_column_letter
 
     sheet.reset_dimensions()  # a file may claim a million columns
     names: list[str] = []
@@ -135,10 +135,11 @@ def _parquet(path: Path) -> Extract:
 def _check_package(path: Path, part: str, kind: str) -> None:
     """Refuse what is no office document, or one that opens to more than a document can be, before a library opens it.
 
-    Sizes are those the archive tells; the libraries read no byte beyond them, for zipfile does not. XML that defines
-    entities, which a document never does, is refused by defusedxml's parsers in place of the standard library's.
+    Sizes are those the archive tells; the libraries read no byte beyond them, for zipfile does not. Where they parse
+    XML with the standard library, defusedxml refuses entities, which no document defines; lxml bounds and openpyxl
+    refuses them by themselves.
     """
-    import defusedxml  # type: ignore[import-untyped]
+    import defusedxml
 
     defusedxml.defuse_stdlib()
     if path.open("rb").read(4) == _OLE:

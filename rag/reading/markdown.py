@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 FRONT_MATTER = re.compile(r"---\n.*?\n(?:---|\.\.\.)\n", re.DOTALL)
 CODE = ("fence", "code_block")
+LEAD_IN = 160  # characters
 
 Heading = tuple[int, str]  # level, title
 
@@ -103,10 +104,10 @@ def _divided(start: int, end: int, inner: Sequence["Token"], starts: Sequence[in
 
 
 def _glued(blocks: Sequence[Block], titles: int) -> list[Block]:
-    """Join the headings to the block they stand over, so that none is a passage by itself if it can be helped."""
-    if not titles or len(blocks) == titles:
-        return list(blocks)
-    over = blocks[titles]
-    if over.whole and over.end - blocks[0].start > LONGEST:
-        return list(blocks)
-    return [Block(blocks[0].start, over.end, over.whole), *blocks[titles + 1 :]]
+    """Join the headings, and a short lead-in, to the block they stand over, unless that is code that would be cut."""
+    count = titles and min(titles + 1, len(blocks))
+    while 0 < count < len(blocks) and blocks[count - 1].end - blocks[0].start < LEAD_IN:
+        count += 1
+    while count > 1 and blocks[count - 1].end - blocks[0].start > LONGEST and any(b.whole for b in blocks[:count]):
+        count -= 1
+    return [*([Block(blocks[0].start, blocks[count - 1].end)] if count else []), *blocks[count:]]

@@ -59,7 +59,7 @@ def origins(target: str) -> Iterator[Origin | Skipped]:
     try:
         path = Path(target).expanduser().resolve(strict=True)
     except (OSError, RuntimeError, ValueError):  # RuntimeError: links in a circle
-        raise BakeoffError(f"a file or folder at {Path(target).absolute()}", "none", "check the path") from None
+        raise BakeoffError(f"a file or folder at {target}", "none", "check the path") from None
     yield from _in_folder(path) if path.is_dir() else [_file(path)]
 
 

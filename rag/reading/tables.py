@@ -8,7 +8,7 @@ from itertools import accumulate, groupby
 from pathlib import Path
 from typing import Any
 
-from lab.datasets.files import _csv_rows, _jsonl_rows
+from lab.datasets import read_rows
 from lab.errors import BakeoffError
 from rag.reading.chunks import Block, Document, Piece, clean, merge_places, pack
 from rag.reading.origins import Columns
@@ -53,9 +53,8 @@ def file_rows(path: Path) -> Iterator[Row]:
     Raises:
         Unreadable: a row is broken, or the file is not UTF-8.
     """
-    reader = _jsonl_rows if path.suffix.lower() == ".jsonl" else _csv_rows
     try:
-        yield from (Row("", number, cells) for number, cells in reader(path))
+        yield from (Row("", number, cells) for number, cells in read_rows(path))
     except BakeoffError as error:
         raise Unreadable(f"not {error.expected}: {error.got}") from None
 

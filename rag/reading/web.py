@@ -85,7 +85,9 @@ def _fetch(address: str, deadline: float) -> tuple[str, bytes]:
         raise Unreadable("no answer in time") from None
     except httpx.DecodingError:
         raise Unreadable("its compression is broken") from None
-    except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+    except (httpx.InvalidURL, UnicodeError):
+        raise Unreadable("no web address") from None
+    except (httpx.HTTPError, OSError) as error:
         raise Unreadable(f"no connection ({type(error).__name__})") from None
 
 

@@ -14,23 +14,11 @@ import pytest
 
 from agents import Conversation
 from lab.errors import BakeoffError
-from lab.llm import BaseLLM, resolve_llm
+from lab.llm import BaseLLM
 from tests.conftest import Outcome
 from tests.world import Answer, Fault, ScriptedServer, calls, says
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def scripted(setting: Callable[[str, str], None]) -> Callable[[ScriptedServer], BaseLLM]:
-    """Return the remote LLM that a scripted server plays."""
-
-    def connect(server: ScriptedServer) -> BaseLLM:
-        setting("OPENAI_BASE_URL", server.url)
-        resolve_llm.cache_clear()
-        return resolve_llm("openai:scripted")
-
-    return connect
 
 
 def test_a_fact_comes_from_wikipedia_with_no_network(bakeoff: Callable[..., Outcome]) -> None:
@@ -116,7 +104,10 @@ def test_a_model_that_takes_no_tools_leaves_the_choice_to_the_embedded_router(
     assert turn.tools[0].name == "wikipedia"
 
 
-def test_a_model_that_calls_for_ever_is_brought_to_an_answer(scripted: Callable[[ScriptedServer], BaseLLM]) -> None:
+def test_a_model_that_calls_for_ever_is_brought_to_an_answer(
+    scripted: Callable[[ScriptedServer], BaseLLM], setting: Callable[[str, str], None]
+) -> None:
+    setting("BAKEOFF_FOLLOW_UPS", "true")
     script = [calls("wikipedia", number, query=f"Curie {number}") for number in (1, 2, 3)]
     with ScriptedServer(*script, says("Enough.")) as server:
         turn = Conversation(scripted(server)).answer("Who was Marie Curie?")

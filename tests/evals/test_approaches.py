@@ -311,7 +311,7 @@ def test_the_agent_labels_with_this_experiments_classifier(with_classifier: Path
 
 
 def test_an_agents_answer_that_names_no_label_is_none() -> None:
-    turn = Turn("It sounds Positive.", [], [], [], LLM, {}, 1.0, 10)
+    turn = Turn("It sounds Positive.", [], [], [], [], LLM, {}, 1.0, 10)
     assert chosen_label(turn, ["negative", "positive"]) == "positive"
     assert chosen_label(replace(turn, answer="positive or negative"), ["negative", "positive"]) is None
     assert chosen_label(replace(turn, answer="I am positively sure"), ["negative", "positive"]) is None

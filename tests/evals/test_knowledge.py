@@ -194,7 +194,7 @@ def test_own_questions_and_documents_run_from_the_command_line(village: Suite, b
     ("change", "told"),
     [
         (("asked.csv", "missing.csv"), "a file at missing.csv"),
-        (("asked.csv", "tweets"), "questions in .csv"),
+        (("asked.csv", "tweets"), "a file at tweets"),
         (("label_column: answer", "label_column: reply"), "a column 'reply' in asked.csv, row 2"),
         (("documents: [notes]", "documents: [nowhere]"), "a file or folder at nowhere"),
         (("documents: [notes]", "documents: []"), "a suite of kind knowledge needs documents"),
