@@ -94,7 +94,7 @@ class Index:
     @property
     def stamp(self) -> str:
         """Return what changes with each change of the index, so that what was made from it can be known as old."""
-        return f"{self.collection} {self.store.last_change(self.collection)}"
+        return fingerprint(self.collection, self.store.last_change(self.collection))
 
     def sync(
         self,
