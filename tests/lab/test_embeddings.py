@@ -30,7 +30,7 @@ TEXTS = [
 def tiny(tmp_path: Path, setting: Callable[[str, str], None]) -> Path:
     """A small model of random weights that pools by its first token, and an empty cache."""
     from sentence_transformers import SentenceTransformer
-    from sentence_transformers.models import Pooling, Transformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
     from transformers import AutoTokenizer, BertConfig, BertModel
 
     setting("BAKEOFF_CACHE", str(tmp_path / "cache"))
