@@ -20,7 +20,7 @@ COMMANDS = {
     "watch": ("finetune.commands.watch", "app", "Follow trainings and predictions; tell what goes wrong."),
     "index": ("rag.commands", "app", "The document index: add, search, status."),
     "llm": ("lab.commands", "app", "Base LLMs: check."),
-    "tools": ("agents.commands", "app", "The agent's tools."),
+    "tools": ("agents.tool_commands", "app", "The agent's tools: list, call; MCP servers: trust."),
     "advise": ("evals.commands.advise", "app", "Say which arm to use, at what cost, and what would change that."),
     "runs": ("evals.commands.runs", "app", "Eval runs: list, show, compare, gate, reproduce, export."),
 }

@@ -17,6 +17,7 @@ from agents.prompts import answer_prompt, route_prompt
 from agents.router import EmbeddedRouter, after_route, after_tools
 from agents.state import Context, Routing, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue, explain_failure
+from agents.tools.mcp import is_outside
 from lab.errors import BakeoffError
 from lab.redact import reason
 from lab.settings import settings
@@ -33,14 +34,18 @@ def build_graph(
     """Compile the agent's graph over the tools on offer; the base LLM comes with each call's Context."""
     graph = StateGraph(State, context_schema=Context)
     graph.add_node("route", route)
-    tools = list(catalogue.tools.values())
-    graph.add_node("tools", ToolNode(tools, handle_tool_errors=explain_failure, wrap_tool_call=_timed))
+    graph.add_node("tools", tool_node(catalogue))
     graph.add_node("answer", answer)
     graph.add_edge(START, "route")
     graph.add_conditional_edges("route", after_route, {"tools": "tools", "answer": "answer", "end": END})
     graph.add_conditional_edges("tools", after_tools, {"route": "route", "answer": "answer"})
     graph.add_edge("answer", END)
     return graph.compile(checkpointer=checkpointer)
+
+
+def tool_node(catalogue: Catalogue) -> ToolNode:
+    """Return the node that runs tool calls: side by side, timed, a failure told in words."""
+    return ToolNode(list(catalogue.tools.values()), handle_tool_errors=explain_failure, wrap_tool_call=_timed)
 
 
 def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
@@ -63,9 +68,11 @@ def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
 def _may_call(turn: list[AnyMessage]) -> bool:
     """Say whether tools may still be chosen: not by who has read what tools found, as its text could do the choosing.
 
-    The pattern is plan-then-execute, of Beurer-Kellner et al. 2025 (arXiv 2506.08837).
+    The pattern is plan-then-execute, of Beurer-Kellner et al. 2025 (arXiv 2506.08837). The errors of an MCP server are
+    its own words too.
     """
-    return settings().follow_ups or not found_evidence(turn)
+    outside = any(isinstance(message, ToolMessage) and is_outside(message.name or "") for message in turn)
+    return settings().follow_ups or not (outside or found_evidence(turn))
 
 
 def _ask_llm(state: State, context: Context) -> AIMessage | None:
