@@ -6,7 +6,8 @@ from uuid import uuid4
 from langchain_core.messages import AIMessage, ToolCall, ToolMessage
 from langgraph.graph import END, START, MessagesState, StateGraph
 
-from agents.graph import tool_node
+from agents.graph import add_tools
+from agents.state import Context
 from agents.tools.catalogue import Catalogue
 from agents.tools.mcp.offer import SEPARATOR
 from lab.errors import BakeoffError
@@ -22,8 +23,8 @@ def call_tool(catalogue: Catalogue, name: str, arguments: dict[str, Any]) -> Too
         server = name.partition(SEPARATOR)[0]
         why = [text for key, text in catalogue.missing.items() if key in (name, server) or key.endswith(".json")]
         raise BakeoffError(f"a tool called {name}", "; ".join(why) or "none", "see: bakeoff tools list")
-    graph = StateGraph(MessagesState)
-    graph.add_node("tools", tool_node(catalogue))
+    graph = StateGraph(MessagesState, context_schema=Context)
+    add_tools(graph, catalogue)
     graph.add_edge(START, "tools")
     graph.add_edge("tools", END)
     call = AIMessage("", tool_calls=[ToolCall(name=name, args=arguments, id=uuid4().hex)])

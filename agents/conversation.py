@@ -9,6 +9,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, Human
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import StreamMode
 
+from agents.budget import TurnBudget
 from agents.claims import Claim, check_claims
 from agents.graph import build_graph
 from agents.state import NOT_YET, Context, RouterKind, State, found_evidence, turn_messages
@@ -88,7 +89,7 @@ class Conversation:
         steps = self._graph.stream(
             State(messages=[HumanMessage(question)], routing=NOT_YET, rounds=0),
             config,
-            context=Context(self.llm, self._router(), self.catalogue),
+            context=Context(self.llm, self._router(), self.catalogue, TurnBudget.of(self.llm)),
             stream_mode=STREAMED,
         )
         for kind, part in steps:
@@ -128,7 +129,8 @@ class Conversation:
         results = {m.tool_call_id: m for m in messages if isinstance(m, ToolMessage)}
         calls = [call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls]
         routing = state["routing"]
-        notes = [m.artifact["note"] for m in results.values() if m.artifact] + [routing["note"]]
+        unreached = [f"{m.name}: {m.text}" for m in results.values() if m.status == "error"]
+        notes = [*unreached, *(m.artifact["note"] for m in results.values() if m.artifact), routing["note"]]
         usages = [m.usage_metadata for m in messages if isinstance(m, AIMessage) and m.usage_metadata]
         answer, evidence = messages[-1].text.strip(), found_evidence(state["messages"])
         return Turn(

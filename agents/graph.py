@@ -13,11 +13,12 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from agents.budget import new_calls
 from agents.prompts import answer_prompt, route_prompt
 from agents.router import EmbeddedRouter, after_route, after_tools
 from agents.state import Context, Routing, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue, explain_failure
-from agents.tools.mcp import is_outside
+from agents.tools.mcp import is_outside, nearest_tool
 from lab.errors import BakeoffError
 from lab.redact import reason
 from lab.settings import settings
@@ -34,7 +35,7 @@ def build_graph(
     """Compile the agent's graph over the tools on offer; the base LLM comes with each call's Context."""
     graph = StateGraph(State, context_schema=Context)
     graph.add_node("route", route)
-    graph.add_node("tools", tool_node(catalogue))
+    add_tools(graph, catalogue)
     graph.add_node("answer", answer)
     graph.add_edge(START, "route")
     graph.add_conditional_edges("route", after_route, {"tools": "tools", "answer": "answer", "end": END})
@@ -43,26 +44,50 @@ def build_graph(
     return graph.compile(checkpointer=checkpointer)
 
 
-def tool_node(catalogue: Catalogue) -> ToolNode:
-    """Return the node that runs tool calls: side by side, timed, a failure told in words."""
-    return ToolNode(list(catalogue.tools.values()), handle_tool_errors=explain_failure, wrap_tool_call=_timed)
+def add_tools(graph: StateGraph[Any, Context, Any, Any], catalogue: Catalogue) -> None:
+    """Add the node that runs the calls of a decision, all at the same time; one that fails becomes a message."""
+    tools = list(catalogue.tools.values())
+    graph.add_node("tools", ToolNode(tools, handle_tool_errors=explain_failure, wrap_tool_call=_timed))
 
 
 def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     """Decide which tools to call; the decision is an AIMessage, with tool calls or without."""
     context, turn = runtime.context, turn_messages(state["messages"])
     rounds, note = 1 + sum(message.type == "ai" for message in turn), ""
+    used_up = context.budget.used_up(turn)
+    if used_up:
+        note = f"no more tools: this question has used up its {used_up}"
+        return {"messages": [AIMessage("")], "rounds": rounds, "routing": state["routing"] | {"note": note}}
     if context.router == "native":
         decision = _ask_llm(state, context)
         if decision is not None:
-            if decision.tool_calls and not _may_call(turn):
-                decision = decision.model_copy(update={"content": "", "tool_calls": [], "additional_kwargs": {}})
-                note = NO_FOLLOW_UP
+            decision, note = _allowed(decision, turn)
             return {"messages": [decision], "rounds": rounds, "routing": Routing(kind="native", scores={}, note=note)}
         note = f"{context.llm.name} takes no tools; the embedded router chose"
-    chosen, scores = EmbeddedRouter.load().decide(turn[0].text, context.catalogue.tools)
+    chosen, scores = _embedded_choice(turn[0].text, context.catalogue)
     note = note or context.catalogue.missing.get(next(iter(scores)), "")
     return {"messages": [chosen], "rounds": rounds, "routing": Routing(kind="embedded", scores=scores, note=note)}
+
+
+def _embedded_choice(question: str, catalogue: Catalogue) -> tuple[AIMessage, dict[str, float]]:
+    """Return the embedded router's decision and its scores; an MCP tool that is near enough goes first."""
+    near = nearest_tool(question, catalogue.tools)
+    if near:
+        call, similarity = near
+        return AIMessage("", tool_calls=[call]), {call["name"]: similarity}
+    return EmbeddedRouter.load().decide(question, catalogue.tools)
+
+
+def _allowed(decision: AIMessage, turn: list[AnyMessage]) -> tuple[AIMessage, str]:
+    """Return an LLM's decision with those calls that it may make, and a note on the others."""
+    if not decision.tool_calls:
+        return decision, ""
+    calls, note = new_calls(decision.tool_calls, turn), ""
+    if not _may_call(turn):
+        calls, note = [], NO_FOLLOW_UP
+    said = decision.text if calls else ""  # words beside a call are not the answer yet
+    # Providers keep the calls a second time, in forms of their own.
+    return decision.model_copy(update={"content": said, "tool_calls": calls, "additional_kwargs": {}}), note
 
 
 def _may_call(turn: list[AnyMessage]) -> bool:
@@ -99,6 +124,11 @@ def _refuses_tools(error: Exception) -> bool:
 def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     """Compose the answer from this turn's evidence; without any, from the conversation alone."""
     turn = turn_messages(state["messages"])
+    used_up = runtime.context.budget.used_up(turn)
+    if used_up:
+        return {
+            "messages": [AIMessage(f"No answer: this question has used up its {used_up}. What was found is below.")]
+        }
     history = state["messages"][: len(state["messages"]) - len(turn)]
     failures = [message.text for message in turn if isinstance(message, ToolMessage) and message.status == "error"]
     prompt = answer_prompt(history, turn[0].text, found_evidence(state["messages"]), failures)

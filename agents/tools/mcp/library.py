@@ -8,9 +8,15 @@ from lab.errors import BakeoffError
 
 try:
     import fastmcp
+    from fastmcp import FastMCP as FastMCP
     from fastmcp.client import Client as Client
     from fastmcp.client.transports import StdioTransport as StdioTransport
     from fastmcp.client.transports import StreamableHttpTransport as StreamableHttpTransport
+    from fastmcp.exceptions import ToolError as ToolError
+    from fastmcp.resources import Resource as Resource
+    from fastmcp.server.auth import AccessToken as AccessToken
+    from fastmcp.server.auth import TokenVerifier as TokenVerifier
+    from fastmcp.server.providers import Provider as Provider
     from mcp.types import ElicitResult as ElicitResult
 
     with suppress_langchain_beta_warning():  # it is said on import

@@ -89,7 +89,7 @@ def configured_servers() -> Servers:
 
 def own_keys() -> set[str]:
     """Return the environment variables that hold Bakeoff's own secrets; a project's file cannot ask for them."""
-    names = {"BAKEOFF_MCP_TOKEN", "BAKEOFF_DATABASE_URL"}
+    names: set[str] = set()
     for name, setting in Settings.model_fields.items():
         if SecretStr in getattr(setting.annotation, "__args__", ()):
             names |= {name.upper(), f"BAKEOFF_{name.upper()}"}
