@@ -3,7 +3,7 @@
 import asyncio
 import atexit
 import threading
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from lab.workspace import Workspace
 
 T = TypeVar("T")
 Result = tuple[list[dict[str, Any]], Any]
+Transport = StdioTransport | StreamableHttpTransport
 CLOSING_SECONDS = 8.0  # a server that ignores the end of its input is terminated after 2 s, and killed after 4
 LATE_SECONDS = 5.0  # for what is given up to be cleared away
 TAIL_BYTES = 4096
@@ -30,12 +31,8 @@ class Background:
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, name="mcp", daemon=True).start()
-        self._open: list[Connection] = []
+        self._open: set[Transport] = set()
         atexit.register(self.close)
-
-    def keep(self, connection: "Connection") -> None:
-        """Remember a connection that must be closed in the end."""
-        self._open.append(connection)
 
     def run(self, work: Awaitable[T], seconds: float) -> T:
         """Wait for `work`, which is given up after `seconds`.
@@ -46,19 +43,26 @@ class Background:
         waiting = asyncio.wait_for(work, seconds)
         return asyncio.run_coroutine_threadsafe(waiting, self._loop).result(seconds + LATE_SECONDS)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begin `work` and go on."""
-        asyncio.run_coroutine_threadsafe(work, self._loop)
+    def keep(self, transport: Transport) -> None:
+        """Remember what must be ended when the program ends, if not before."""
+        self._open.add(transport)
+
+    def end(self, transport: Transport) -> None:
+        """Begin to end a server, and do not wait for it."""
+        asyncio.run_coroutine_threadsafe(self._end(transport), self._loop)
 
     def close(self) -> None:
-        """End every server that was started."""
-        closing, self._open = self._open, []
+        """End every server that was started, and wait for that."""
 
-        async def close_all() -> None:
-            await asyncio.gather(*(connection.close() for connection in closing), return_exceptions=True)
+        async def end_all() -> None:
+            await asyncio.gather(*map(self._end, self._open), return_exceptions=True)
 
-        if closing:
-            self.run(close_all(), CLOSING_SECONDS)
+        if self._open:
+            self.run(end_all(), CLOSING_SECONDS)
+
+    async def _end(self, transport: Transport) -> None:
+        await transport.close()  # type: ignore[no-untyped-call]
+        self._open.discard(transport)
 
 
 def background() -> Background:
@@ -79,56 +83,67 @@ class Connection:
         """Prepare; nothing is started yet."""
         self.server = server
         self._log = (Workspace.current().home / "mcp" / f"{_file_name(server.name)}.log").resolve()
-        self._transport = self._new_transport()
-        self._client: Client[Any] = Client(
-            self._transport,
-            init_timeout=server.seconds,
-            log_handler=_ignore,
-            elicitation_handler=_decline,
-        )
-        background().keep(self)
+        self._log.unlink(missing_ok=True)
+        self._changing = threading.Lock()
+        self._tools: dict[str, StructuredTool] | None = None
+        self._transport: Transport | None = None
 
     def tools(self) -> dict[str, StructuredTool]:
-        """Start the server and return its tools, by the names it gives them.
+        """Return the server's tools, by the names it gives them; it is started if it does not run.
 
         Raises:
             BakeoffError: it cannot be started, does not answer in time, or talks nonsense.
         """
-        try:
-            found = background().run(MCPAdapter(self._client).list_tools(), self.server.seconds)
-        except Exception as error:  # of asyncio, the system and two libraries
-            raise self._failure("tools", error) from error
-        return {tool.name: tool for tool in found if isinstance(tool, StructuredTool)}
+        with self._changing:
+            if self._tools is not None:
+                return self._tools
+            self._transport = self._new_transport()
+            background().keep(self._transport)
+            client = Client(
+                self._transport,
+                init_timeout=self.server.seconds,
+                log_handler=_ignore,
+                elicitation_handler=_decline,
+            )
+            try:
+                found = background().run(MCPAdapter(client).list_tools(), self.server.seconds)
+            except Exception as error:  # of asyncio, the system and two libraries
+                background().end(self._transport)
+                raise self._failure("tools", error) from error
+            self._tools = {tool.name: tool for tool in found if isinstance(tool, StructuredTool)}
+            return self._tools
 
-    def call(self, tool: StructuredTool, arguments: dict[str, Any]) -> Result:
+    def call(self, name: str, arguments: dict[str, Any]) -> Result:
         """Return what a tool answers: its content blocks, and its structured content or None.
 
         Raises:
             BakeoffError: it reports an error, does not answer in time, or its server ended.
         """
-        assert tool.coroutine is not None
-        what = f"a result from {printable(tool.name)}"
+        tools, what = self.tools(), f"a result from {printable(name)}"
         try:
-            work: Awaitable[Result] = tool.coroutine(**arguments)
+            work: Awaitable[Result] = tools[name].coroutine(**arguments)  # type: ignore[misc]
             blocks, artifact = background().run(work, self.server.seconds)
         except ToolException as error:
             said = f"an error, in its words: {self._quoted(reason(error))}"
             raise BakeoffError(f"{what} of {self._name}", said, "ask in another way") from error
         except Exception as error:  # of asyncio, the system and two libraries
+            self._give_up(tools)
             raise self._failure(what, error) from error
         return blocks, (artifact or {}).get("structured_content")
 
-    async def close(self) -> None:
-        """End the server, if it was started here; a call starts it anew."""
-        await self._transport.close()  # type: ignore[no-untyped-call]
+    def _give_up(self, tools: dict[str, StructuredTool]) -> None:
+        """End a server that hangs or has died, unless another call has done so; the next call starts it anew."""
+        with self._changing:
+            if self._tools is tools and self._transport:
+                background().end(self._transport)
+                self._tools = None
 
-    def _new_transport(self) -> StdioTransport | StreamableHttpTransport:
+    def _new_transport(self) -> Transport:
         server = self.server
         if server.url is not None:
             return StreamableHttpTransport(server.url, headers=server.headers)
         assert server.command is not None
         self._log.parent.mkdir(parents=True, exist_ok=True)
-        self._log.unlink(missing_ok=True)
         # The library hands on PATH, HOME and their like, and beyond them only what `env` names.
         return StdioTransport(server.command, list(server.args), dict(server.env), str(server.cwd), log_file=self._log)
 
@@ -137,8 +152,7 @@ class Connection:
         return f"MCP server {printable(self.server.name)}"
 
     def _failure(self, what: str, error: Exception) -> BakeoffError:
-        """Close what hangs or has died, and return the error to show."""
-        background().start(self.close())
+        """Return the error to show."""
         if isinstance(error, TimeoutError):
             got = f"no answer within {self.server.seconds:g} s"
         else:

@@ -87,7 +87,7 @@ def _tables(connection: "Connection", tools: Mapping[str, StructuredTool]) -> li
     until = time.monotonic() + connection.server.seconds
 
     def ask(name: str, arguments: dict[str, Any]) -> str:
-        blocks, _ = connection.call(tools[name], arguments)
+        blocks, _ = connection.call(name, arguments)
         if time.monotonic() > until:
             raise BakeoffError("the tables of a database", "no answer in time", "raise its timeout in mcp.json")
         return "".join(block["text"] for block in blocks if block["type"] == "text")
@@ -104,7 +104,7 @@ def _tool(connection: "Connection", remote: StructuredTool, tables: list[str]) -
 
     def call(**arguments: Any) -> tuple[str, Artifact]:
         check_arguments(name, schema, arguments)
-        blocks, structured = connection.call(remote, arguments)
+        blocks, structured = connection.call(remote.name, arguments)
         evidence, note = as_evidence(f"mcp:{server.name}/{remote.name}", blocks, structured)
         words = "\n".join(item.text for item in evidence) or "It answered nothing."
         note = note if evidence else f"{name} found nothing; the answer is the LLM's own"
