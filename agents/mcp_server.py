@@ -99,9 +99,10 @@ def serve_http(server: FastMCP[Any], port: int) -> None:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((HOST, port))
+            listening.listen()  # who comes before the library is ready waits
         except OSError as error:
             raise BakeoffError(f"port {port} on {HOST}", str(error.strerror), "choose another with --port") from error
-        server.auth = _OneToken(_token(listening.getsockname()[1]))
+        server.auth = _OneToken(access_token(listening.getsockname()[1]))
         asyncio.run(
             server.run_http_async(
                 show_banner=False,
@@ -125,7 +126,7 @@ class _OneToken(TokenVerifier):
         return AccessToken(token=token, client_id="bakeoff", scopes=[]) if right else None
 
 
-def _token(port: int) -> str:
+def access_token(port: int) -> str:
     """Return the user's token, or a fresh one, which is said once."""
     console, chosen = Console(), settings().mcp_token
     console.note(f"bakeoff speaks MCP at http://{HOST}:{port}/mcp")

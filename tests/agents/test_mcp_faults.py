@@ -12,38 +12,37 @@ from agents.calling import call_tool
 from agents.tools.catalogue import Catalogue
 from agents.tools.mcp import mcp_catalogue
 from lab.llm import BaseLLM
+from lab.settings import settings
 from tests.world import ScriptedServer, calls, says
 
 ROOT = Path(__file__).parents[2]
 Servers = Callable[..., None]
-TIME_OUT = 4.0
+TIME_OUT = 6.0
 ODD = {
     "command": sys.executable,
     "args": ["-m", "tests.world.mcp_tools"],
     "cwd": str(ROOT),
     "env": {"MINE": "hidden-word"},
 }
+BROKEN = {
+    "gone": {"command": "no-such-command"},
+    "dead": {"command": "sh", "args": ["-c", "echo hidden-word at once >&2; exit 1"], "env": {"A": "hidden-word"}},
+    "silent": {"command": "sleep", "args": ["60"], "timeout": 300},
+    "away": {"url": "http://127.0.0.1:9/mcp"},
+}
 
 
-@pytest.fixture
-def odd(mcp_servers: Servers, setting: Callable[[str, str], None]) -> Catalogue:
+@pytest.fixture(scope="module")
+def odd(mcp_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Catalogue:
     """The tools of a server that misbehaves, beside four servers that cannot even start."""
-    setting("OPENAI_API_KEY", "sk-very-secret")
-    start = [sys.executable, "-m", "tests.world.mcp_tools"]
-    mcp_servers(
-        odd={
-            "command": start[0],
-            "args": start[1:],
-            "cwd": str(ROOT),
-            "env": {"MINE": "hidden-word"},
-            "timeout": 20000,
-        },
-        gone={"command": "no-such-command"},
-        dead={"command": "sh", "args": ["-c", "echo hidden-word at once >&2; exit 1"], "env": {"A": "hidden-word"}},
-        silent={"command": "sleep", "args": ["60"], "timeout": 300},
-        away={"url": "http://127.0.0.1:9/mcp"},
-    )
-    return mcp_catalogue()
+    folder = tmp_path_factory.mktemp("odd")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
+        patch.setenv("OPENAI_API_KEY", "sk-very-secret")
+        settings.cache_clear()
+        mcp_servers(odd=ODD, **BROKEN)
+        return mcp_catalogue()
 
 
 def _text(catalogue: Catalogue, tool: str, **arguments: object) -> str:
@@ -78,7 +77,7 @@ def test_a_call_that_hangs_is_given_up_and_the_next_one_is_answered(mcp_servers:
     mcp_servers(odd={**ODD, "timeout": TIME_OUT * 1000})
     catalogue, began = mcp_catalogue(), time.monotonic()
     hung = call_tool(catalogue, "odd__hang", {})
-    assert "no answer within 4 s" in hung.text
+    assert "no answer within 6 s" in hung.text
     assert time.monotonic() - began < TIME_OUT + 3
     assert _text(catalogue, "say", text="again") == "again"
 

@@ -158,7 +158,8 @@ class Connection:
         else:
             got = self._quoted(reason(error).removeprefix("Client failed to connect: ")) or type(error).__name__
             got += self._last_line()
-        return BakeoffError(f"{what} of {self._name}", got, "check its entry in mcp.json")
+        entry = "url and headers" if self.server.url else "command"
+        return BakeoffError(f"{what} of {self._name}", got, f"check its {entry} in mcp.json")
 
     def _last_line(self) -> str:
         """Return the last line that the server printed to its log, if there is one, in words."""
