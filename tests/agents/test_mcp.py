@@ -155,6 +155,7 @@ def test_files_that_say_nothing_sensible_cost_only_themselves(
         file={"url": "file:///etc/passwd"},
         greedy={"command": "x", "env": {"KEY": "${OPENAI_API_KEY}"}},
         lacking={"command": "x", "args": ["${NO_SUCH}"]},
+        words="x",
         off={"command": "x", "disabled": True},
         bakeoff={"command": "/usr/bin/bakeoff", "args": ["mcp"]},
         fine={"command": "x", "args": ["${SOME_TOKEN}", "${OTHER:-default}"], "timeout": 1500},
@@ -164,7 +165,7 @@ def test_files_that_say_nothing_sensible_cost_only_themselves(
     assert servers.found["fine"].args == ("t-1", "default")
     assert servers.found["fine"].seconds == 1.5
     said = {name: why for name, why in servers.missing.items() if not name.startswith("/")}
-    assert set(said) == {"both", "old", "file", "greedy", "lacking"}
+    assert set(said) == {"both", "old", "file", "greedy", "lacking", "words"}
     assert "OPENAI_API_KEY, which a project's file does not get" in said["greedy"]
     assert "NO_SUCH" in said["lacking"]
     assert "names no MCP servers" in servers.missing[str(own)]

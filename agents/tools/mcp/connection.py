@@ -4,6 +4,7 @@ import asyncio
 import atexit
 import threading
 from collections.abc import Awaitable
+from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
 
@@ -58,7 +59,8 @@ class Background:
             await asyncio.gather(*map(self._end, self._open), return_exceptions=True)
 
         if self._open:
-            self.run(end_all(), CLOSING_SECONDS)
+            with suppress(TimeoutError):
+                self.run(end_all(), CLOSING_SECONDS)
 
     async def _end(self, transport: Transport) -> None:
         await transport.close()  # type: ignore[no-untyped-call]

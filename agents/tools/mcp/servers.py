@@ -74,11 +74,11 @@ def configured_servers() -> Servers:
     """Return the servers of the user's own mcp.json and of the project's; on the same name the project's counts."""
     servers, own = Servers(), user_folder() / "mcp.json"
     if own.is_file():
-        _add(servers, own, own.read_bytes(), refused=())
+        _add(servers, own, own.read_bytes(), Path.home(), refused=set())
     for path in project_files():
         content = path.read_bytes()
         if is_trusted(path, content):
-            _add(servers, path, content, refused=own_keys())
+            _add(servers, path, content, path.parent, refused=own_keys())
         else:
             servers.missing[str(path)] = (
                 f"the servers in {path.name} were not started: it is new or was changed; look at it, then:"
@@ -96,8 +96,8 @@ def own_keys() -> set[str]:
     return names
 
 
-def _add(servers: Servers, path: Path, content: bytes, refused: Collection[str]) -> None:
-    """Read one file's servers; what is wrong with one of them is its reason to be missing."""
+def _add(servers: Servers, path: Path, content: bytes, folder: Path, refused: Collection[str]) -> None:
+    """Read one file's servers, which start in `folder`; what is wrong with one of them is its reason to be missing."""
     try:
         entries = json.loads(content)["mcpServers"].items()
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -107,17 +107,16 @@ def _add(servers: Servers, path: Path, content: bytes, refused: Collection[str])
         if _is_bakeoff(entry):
             continue
         try:
-            folder = {"cwd": path.parent} if refused else {"cwd": Path.home()}
-            server = Server.model_validate({**folder, **_expanded(entry, refused), "name": name})
+            server = Server.model_validate(_expanded(entry, refused) | {"name": name})
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
             place = ".".join(map(str, first["loc"]))
             servers.missing[name] = f"MCP server {name}: {place or path.name}: {first['msg']}"
-        except LookupError as error:
+        except (LookupError, TypeError) as error:
             servers.missing[name] = f"MCP server {name}: {error.args[0]}"
         else:
             if not server.disabled:
-                servers.found[name] = server
+                servers.found[name] = server.model_copy(update={"cwd": folder / server.cwd})
 
 
 def _is_bakeoff(entry: Any) -> bool:
