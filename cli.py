@@ -21,7 +21,8 @@ COMMANDS = {
     "suggest": ("agents.suggest.commands", "app", "Show nearest past cases and a warning as one types."),
     "index": ("rag.commands", "app", "The document index: add, search, status."),
     "llm": ("lab.commands", "app", "Base LLMs: check."),
-    "tools": ("agents.commands", "app", "The agent's tools."),
+    "tools": ("agents.tool_commands", "app", "The agent's tools: list, call; MCP servers: trust."),
+    "mcp": ("evals.commands.mcp", "app", "Offer the lab's tools and runs to MCP clients."),
     "advise": ("evals.commands.advise", "app", "Say which arm to use, at what cost, and what would change that."),
     "runs": ("evals.commands.runs", "app", "Eval runs: list, show, compare, gate, reproduce, export."),
 }

@@ -1,14 +1,13 @@
-"""`bakeoff chat` and `bakeoff tools`."""
+"""`bakeoff chat`."""
 
 from typing import Annotated
 
 import typer
 
-from lab.command_app import Json, command_app
+from lab.command_app import command_app
 from lab.console import Console
 
 chat_app = command_app()
-app = command_app("The agent's tools.")
 
 
 @chat_app.command()
@@ -23,11 +22,13 @@ def chat(
     from agents.chat import chat as talk
     from agents.chat import show
     from agents.conversation import Conversation
+    from agents.tools.mcp import confirm_project
     from lab.errors import BakeoffError
     from lab.llm import resolve_llm
 
     if json and question is None:
         raise BakeoffError("a question with --json", "none", 'ask one: bakeoff chat -q "…" --json')
+    confirm_project()
     conversation = Conversation(resolve_llm(llm))
     if question is None:
         talk(conversation)
@@ -35,21 +36,3 @@ def chat(
         Console().document(conversation.answer(question).document())
     else:
         show(conversation, question)
-
-
-@app.command("list")
-def list_(json: Json = False) -> None:
-    """List the tools on offer, each with its JSON schema."""
-    from agents.tools import offered_tools
-
-    catalogue = offered_tools()
-    if json:
-        tools = catalogue.tools.values()
-        Console().document(
-            [{"name": t.name, "description": t.description, "schema": t.get_input_jsonschema()} for t in tools]
-        )
-        return
-    for tool in catalogue.tools.values():
-        Console().answer(f"{tool.name:10} {tool.description}")
-    for line in catalogue.missing.values():
-        Console().note(line)

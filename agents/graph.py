@@ -18,6 +18,7 @@ from agents.prompts import answer_prompt, route_prompt
 from agents.router import EmbeddedRouter, after_route, after_tools
 from agents.state import Context, Routing, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue, explain_failure
+from agents.tools.mcp import is_outside, nearest_tool
 from lab.errors import BakeoffError
 from lab.redact import reason
 from lab.settings import settings
@@ -63,9 +64,18 @@ def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
             decision, note = _allowed(decision, turn)
             return {"messages": [decision], "rounds": rounds, "routing": Routing(kind="native", scores={}, note=note)}
         note = f"{context.llm.name} takes no tools; the embedded router chose"
-    chosen, scores = EmbeddedRouter.load().decide(turn[0].text, context.catalogue.tools)
+    chosen, scores = _embedded_choice(turn[0].text, context.catalogue)
     note = note or context.catalogue.missing.get(next(iter(scores)), "")
     return {"messages": [chosen], "rounds": rounds, "routing": Routing(kind="embedded", scores=scores, note=note)}
+
+
+def _embedded_choice(question: str, catalogue: Catalogue) -> tuple[AIMessage, dict[str, float]]:
+    """Return the embedded router's decision and its scores; an MCP tool that is near enough goes first."""
+    near = nearest_tool(question, catalogue.tools)
+    if near:
+        call, similarity = near
+        return AIMessage("", tool_calls=[call]), {call["name"]: similarity}
+    return EmbeddedRouter.load().decide(question, catalogue.tools)
 
 
 def _allowed(decision: AIMessage, turn: list[AnyMessage]) -> tuple[AIMessage, str]:
@@ -83,9 +93,11 @@ def _allowed(decision: AIMessage, turn: list[AnyMessage]) -> tuple[AIMessage, st
 def _may_call(turn: list[AnyMessage]) -> bool:
     """Say whether tools may still be chosen: not by who has read what tools found, as its text could do the choosing.
 
-    The pattern is plan-then-execute, of Beurer-Kellner et al. 2025 (arXiv 2506.08837).
+    The pattern is plan-then-execute, of Beurer-Kellner et al. 2025 (arXiv 2506.08837). The errors of an MCP server are
+    its own words too.
     """
-    return settings().follow_ups or not found_evidence(turn)
+    outside = any(isinstance(message, ToolMessage) and is_outside(message.name or "") for message in turn)
+    return settings().follow_ups or not (outside or found_evidence(turn))
 
 
 def _ask_llm(state: State, context: Context) -> AIMessage | None:

@@ -76,6 +76,7 @@ class Settings(BaseSettings):
     google_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("google_api_key"))
     hf_token: SecretStr | None = Field(default=None, validation_alias=_customary("hf_token"))
     sweep_storage: SecretStr | None = None
+    mcp_token: SecretStr | None = None
     tavily_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("tavily_api_key"))
     tavily_api_base_url: str | None = Field(default=None, validation_alias=_customary("tavily_api_base_url"))
     wikipedia_api_url: str | None = Field(default=None, validation_alias=_customary("wikipedia_api_url"))
