@@ -21,7 +21,7 @@ from mcp.shared._httpx_utils import create_mcp_http_client
 from agents.calling import call_tool
 from agents.mcp_server import access_token
 from agents.tools.mcp import mcp_catalogue
-from rag.index import add_documents
+from rag import add_documents
 from tests.conftest import Outcome
 
 ROOT = Path(__file__).parents[2]
