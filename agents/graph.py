@@ -1,7 +1,7 @@
 """The graph: route -> tools -> answer. Whoever routes, what follows is the same."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
@@ -64,18 +64,19 @@ def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
             decision, note = _allowed(decision, turn)
             return {"messages": [decision], "rounds": rounds, "routing": Routing(kind="native", scores={}, note=note)}
         note = f"{context.llm.name} takes no tools; the embedded router chose"
-    chosen, scores = _embedded_choice(turn[0].text, context.catalogue)
+    earlier = [message.text for message in state["messages"][: -len(turn)] if message.type == "human"]
+    chosen, scores = _embedded_choice(turn[0].text, context.catalogue, earlier)
     note = note or context.catalogue.missing.get(next(iter(scores)), "")
     return {"messages": [chosen], "rounds": rounds, "routing": Routing(kind="embedded", scores=scores, note=note)}
 
 
-def _embedded_choice(question: str, catalogue: Catalogue) -> tuple[AIMessage, dict[str, float]]:
+def _embedded_choice(question: str, catalogue: Catalogue, earlier: Sequence[str]) -> tuple[AIMessage, dict[str, float]]:
     """Return the embedded router's decision and its scores; an MCP tool that is near enough goes first."""
     near = nearest_tool(question, catalogue.tools)
     if near:
         call, similarity = near
         return AIMessage("", tool_calls=[call]), {call["name"]: similarity}
-    return EmbeddedRouter.load().decide(question, catalogue.tools)
+    return EmbeddedRouter.load().decide(question, catalogue.tools, earlier)
 
 
 def _allowed(decision: AIMessage, turn: list[AnyMessage]) -> tuple[AIMessage, str]:

@@ -44,7 +44,9 @@ class Suspicion:
     statement: str
 
 
-def find_leaks(train: Dataset, validation: Dataset, test: Dataset, index: Sequence[str] = ()) -> list[Leak]:
+def find_leaks(
+    train: Dataset, validation: Dataset, test: Dataset, index: Sequence[str] = (), stated: bool = True
+) -> list[Leak]:
     """Return the leaks between the parts of a split, out of the texts themselves, and from an index of passages.
 
     Found are near-duplicates on two sides (as `split_dataset` knows them), test texts that stand in the index, whole or
@@ -56,11 +58,12 @@ def find_leaks(train: Dataset, validation: Dataset, test: Dataset, index: Sequen
         validation: what choices are made on; may be empty, as train may.
         test: what they are judged on.
         index: texts of passages that an approach retrieves, beside `train`, where the index has been filled.
+        stated: whether a text that states its label gives it away; who names a tool asks for it.
     """
     return [
         *_shared({"training": train, "validation": validation, "test": test}),
         *_indexed(test, index),
-        *_stated([*train.examples, *validation.examples, *test.examples]),
+        *_stated([*train.examples, *validation.examples, *test.examples] if stated else []),
     ]
 
 

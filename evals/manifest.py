@@ -38,7 +38,7 @@ PACKAGES = (
     "statsmodels",
     "numpy",
 )
-EMBEDS_NOTHING = {"majority", "zero_shot", "linear_probe", "finetuned"}
+EMBEDS_NOTHING = {"majority", "zero_shot", "linear_probe", "finetuned", "native"}
 UNCOMPARED = {
     "schema",
     "started",

@@ -20,6 +20,7 @@ from lab.statistics import wilson
 
 TEST = 0.15  # share of the test part
 LABELLED, ASKED, SOUGHT = "sentiment", "knowledge", "retrieval"  # the suites of labels, of answers, of passages
+ROUTED = "routing"  # a kind of suite: its own utterances are learned from, the user's are judged on
 TEXTS = ("text", "tweet", "sentence", "review", "message", "comment", "content", "utterance", "body", "document")
 LABELS = ("label", "labels", "sentiment", "class", "category", "target", "intent", "topic", "emotion", "rating", "y")
 ENOUGH = 2000  # test texts: then 80 % is known to within 1.8 points, and more would only cost more
@@ -76,6 +77,9 @@ def own_suite(
     own |= {} if name else {"name": _slug(data)}
     if suite.kind in ASKING:
         return suite.model_copy(update=own | changes), _asked_about(suite, data, why, changes)
+    if suite.kind == ROUTED:
+        columns = find_columns(data, changes.get("text_column"), changes.get("label_column"), suite)
+        return suite.model_copy(update=own | {"text_column": columns.text, "label_column": columns.label} | changes), []
     if not chosen.endswith((".yaml", ".yml")):  # the built-in suite's own instruction speaks of its own data
         own["instruction"] = PLAIN_INSTRUCTION
     columns = find_columns(data, changes.get("text_column"), changes.get("label_column"), suite)
@@ -252,7 +256,7 @@ def check_split(suite: Suite, scenario: Scenario, leaks: bool) -> list[Remark]:
         scenario: of which the first step counts.
         leaks: look for leaks as well, as a run does before it begins.
     """
-    if suite.kind in ASKING:
+    if suite.kind in (*ASKING, ROUTED):
         return []
     train, validation, test = scenario.steps[0].new, scenario.validation, next(iter(scenario.steps[0].tests.values()))
     sizes = f"{len(train):,} texts to learn from, {len(validation):,} to choose on, {len(test):,} to be judged on"

@@ -127,7 +127,7 @@ def run_suite(
         run = Run(folder)
         if not (folder / MANIFEST).exists():
             seeds = sorted({scenario.seed for scenario in plan.scenarios})
-            found = {"answers": plan.answers, "leaks": _leaks(plan.scenarios[0])}
+            found = {"answers": plan.answers, "leaks": _leaks(suite, plan.scenarios[0])}
             write_json(folder / MANIFEST, run_manifest(suite, plan.data, seeds, limit) | found)
         ledger, budget = _Ledger(run, suite, plan.scenarios, retry_failures, fresh), budget or Budget(suite.arms)
         try:
@@ -156,11 +156,11 @@ def planned_run(suite: Suite, plan: Plan) -> Run:
     return Run(Workspace.current().runs / f"{suite.name}-{key[:8]}")
 
 
-def _leaks(scenario: Scenario) -> list[dict[str, Any]]:
+def _leaks(suite: Suite, scenario: Scenario) -> list[dict[str, Any]]:
     """Return what gives test labels away before anything is asked, and warn of it."""
     learned, validation, test = _ever_known(scenario)
     passages = [e.text for e in learned.examples if not e.label]  # documents teach no labels: they are what is searched
-    leaks = find_leaks(learned.subset(()) if passages else learned, validation, test, index=passages)
+    leaks = find_leaks(learned.subset(()) if passages else learned, validation, test, passages, suite.kind != "routing")
     for leak in leaks:
         Console().warn(f"{leak.what} ({leak.count}, such as {', '.join(leak.examples)}); {leak.fix}")
     return [asdict(leak) for leak in leaks]

@@ -28,13 +28,15 @@ ApproachName = Literal[
     "bm25",
     "fused",
     "reranked",
+    "router",
+    "native",
 ]
 Order = Literal["nearest_last", "nearest_first", "random"]
 Retrieval = Literal["dense", "fused"]
 Calibration = Literal["none", "content_free", "batch"]
 UpdateBy = Literal["retrain", "continue"]
 Form = Literal["cascade", "stacked"]
-USES_LLM = ("zero_shot", "rag", "hybrid", "agent", "closed_book")
+USES_LLM = ("zero_shot", "rag", "hybrid", "agent", "closed_book", "native")
 ENTRY_POINTS = "bakeoff.approaches"
 OWN_CLASS = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"  # module:Class
 _RETRIEVES, _PROMPTS, _TRAINS = {"rag", "hybrid"}, {"zero_shot", "rag", "hybrid"}, {"finetuned", "hybrid", "agent"}
@@ -59,7 +61,10 @@ ASKING: dict[str, dict[str, set[str]]] = {  # kinds whose texts are questions: t
     "retrieval": {"dense": set(), "bm25": set(), "fused": set(), "reranked": {"reranker"}},
 }
 ONLY_ASKED = ("closed_book", *ASKING["retrieval"])  # they label no texts
-Kind = Literal["static", "data_efficiency", "freshness", "portability", "robustness", "knowledge", "retrieval"]
+ROUTING = ("router", "native", "majority", "knn", "linear_probe", "finetuned")  # what tells an utterance's tools
+Kind = Literal[
+    "static", "data_efficiency", "freshness", "portability", "robustness", "knowledge", "retrieval", "routing"
+]
 PLAIN_INSTRUCTION = "Label each text as {labels}. Answer with the label alone."
 
 
@@ -137,7 +142,8 @@ class Suite(BaseModel):
     Attributes:
         kind: what the arms live through: learn once (static), growing training data (data_efficiency), data that
             changes (freshness), other base models (portability), texts and labels that get worse (robustness),
-            questions over documents (knowledge), and the search for their passages alone (retrieval).
+            questions over documents (knowledge), the search for their passages alone (retrieval), tools that utterances
+            need (routing).
         repeats: seeds, counted up from `seed`.
         train_limit, test_limit: so many examples of each dataset at most.
         sizes: of the training data, for data_efficiency; all examples are added as the last.
@@ -202,6 +208,18 @@ class Suite(BaseModel):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _routes_as_its_kind_asks(self) -> Self:
+        """Check that utterances go to approaches that can tell their tools, and nothing else to routers."""
+        for arm in self.arms:
+            if self.kind != "routing" and arm.approach in ROUTING[:2]:
+                raise ValueError(f"{arm.approach} tells the tools of utterances: use it in a suite of kind routing")
+            if self.kind == "routing" and arm.approach in get_args(ApproachName) and arm.approach not in ROUTING:
+                raise ValueError(f"{arm.approach} tells no tools: use {', '.join(ROUTING)}")
+            if arm.approach == "native" and (arm.llm or "").startswith("embedded:"):
+                raise ValueError(f"native needs an LLM that calls tools, which {arm.llm} cannot")
+        return self
+
     @property
     def reference_key(self) -> str | None:
         """Return the key of the arm the others are compared with: the first of that name or approach."""
@@ -210,12 +228,15 @@ class Suite(BaseModel):
     def with_llm(self, llm: str) -> "Suite":
         """Return the suite with `llm` in every arm that needs one and names none; arms that become equal are one.
 
+        An embedded LLM cannot call tools: with it there is no native arm.
+
         Raises:
             BakeoffError: two different arms have the same name.
         """
         arms = [
             arm.model_copy(update={"llm": canonical_name(arm.llm or llm) if arm.uses_llm else None})
             for arm in self.arms
+            if arm.approach != "native" or not canonical_name(arm.llm or llm).startswith("embedded:")
         ]
         unique: dict[str, Arm] = {}
         for arm in arms:

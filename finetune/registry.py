@@ -34,11 +34,12 @@ def train_or_reuse(
     base: str = "embedded:minilm",
     fresh: bool = False,
     report_to: Sequence[str] = (),
+    may_reign: bool = True,
 ) -> Trained:
     """Return the classifier of this data, base and setting; train it if it is not there, or `fresh` is asked for.
 
     A training that was cut off goes on from its last checkpoint. The first classifier of a workspace becomes its
-    champion, unless it is a probe.
+    champion, unless it is a probe or may not reign, for what it labels is not what users classify.
     """
     identifier = classifier_id(train, validation, hyperparameters, base)
     folder, training = classifier_folder(identifier), TrainingFolder.of(identifier)
@@ -51,7 +52,7 @@ def train_or_reuse(
         classifier.save(folder)
         if training.state:
             training.end("finished")
-    if champion_id() is None and hyperparameters.method != "probe":
+    if may_reign and champion_id() is None and hyperparameters.method != "probe":
         from finetune.serving import export_classifier
 
         export_classifier(folder, validation)

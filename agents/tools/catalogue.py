@@ -91,9 +91,13 @@ def own_tools(label: Callable[[str], list[Evidence]] = classify) -> Catalogue:
     }
     if settings().tavily_api_key is None:
         return Catalogue(tools, {"web": "web search is off: it needs TAVILY_API_KEY in the environment or .env"})
+    return Catalogue(tools | {"web": web_tool()})
+
+
+def web_tool() -> BaseTool:
+    """Return the web search, whether there is a key for it or not."""
     description = "Search the web for news, prices, weather and whatever changed recently."
-    tools["web"] = _tool("web", description, Query, lambda query: (search_web(query), ""))
-    return Catalogue(tools)
+    return _tool("web", description, Query, lambda query: (search_web(query), ""))
 
 
 def _tool(

@@ -25,17 +25,11 @@ def build_approach(arm: Arm, suite: Suite) -> Approach:
         case "closed_book" | "knn" | "rag" if suite.kind == "knowledge":
             return _answering(arm, suite)
         case "dense" | "bm25" | "fused" | "reranked":
-            from evals.approaches.searching import Search
-
-            return Search(arm.approach, arm.reranker if arm.approach == "reranked" else None)
-        case "majority":
-            from evals.approaches.baselines import Majority
-
-            return Majority()
-        case "zero_shot":
-            from evals.approaches.baselines import ZeroShot
-
-            return ZeroShot(_labeller(arm, suite), suite.instruction)
+            return _searching(arm)
+        case "router" | "native":
+            return _routing(arm)
+        case "majority" | "zero_shot":
+            return _baseline(arm, suite)
         case "knn":
             from evals.approaches.retrieval import Knn
 
@@ -57,6 +51,18 @@ def build_approach(arm: Arm, suite: Suite) -> Approach:
             return own_approach(arm)
 
 
+def _baseline(arm: Arm, suite: Suite) -> Approach:
+    from evals.approaches.baselines import Majority, ZeroShot
+
+    return Majority() if arm.approach == "majority" else ZeroShot(_labeller(arm, suite), suite.instruction)
+
+
+def _searching(arm: Arm) -> Approach:
+    from evals.approaches.searching import Search
+
+    return Search(arm.approach, arm.reranker if arm.approach == "reranked" else None)
+
+
 def _answering(arm: Arm, suite: Suite) -> Approach:
     from evals.approaches.answering import BRIEFLY, ClosedBook, NearestSentence, OpenBook
     from lab.llm import resolve_llm
@@ -71,12 +77,19 @@ def _answering(arm: Arm, suite: Suite) -> Approach:
             return OpenBook(resolve_llm(arm.llm), arm.k, arm.retrieval, arm.diversity, arm.order, told)
 
 
+def _routing(arm: Arm) -> Approach:
+    from evals.approaches.routing import NativeCalls, Router
+    from lab.llm import resolve_llm
+
+    return Router() if arm.approach == "router" else NativeCalls(resolve_llm(arm.llm))
+
+
 def _tuned(arm: Arm, suite: Suite) -> "Tuned":
     from evals.approaches.tuned import Tuned
 
     if arm.approach == "linear_probe":
         return Tuned("linear_probe", arm.base, _seeded(arm, suite, method="probe"))
-    return Tuned("finetuned", arm.base, _seeded(arm, suite), arm.update_by, arm.least_steps)
+    return Tuned("finetuned", arm.base, _seeded(arm, suite), arm.update_by, arm.least_steps, suite.kind != "routing")
 
 
 def _hybrid(arm: Arm, suite: Suite) -> Approach:

@@ -12,10 +12,10 @@ from evals.documents import ACCEPTED, ANSWERABLE, UNANSWERABLE, load_documents, 
 from evals.grading import CITED, is_exact, is_right, token_f1
 from evals.metrics import outcomes
 from evals.records import Record
-from evals.scenarios.scenario import Finding, Fits, Plan, Scenario, Step, facts
+from evals.scenarios.scenario import Finding, Fits, Plan, Scenario, Step, facts, joined, limited
 from evals.suite import Suite
 from lab.console import Console
-from lab.datasets import Dataset, parse_limit
+from lab.datasets import Dataset
 from lab.statistics import clustered_interval, compare, wilson
 from lab.workspace import fingerprint
 
@@ -39,10 +39,10 @@ def plan(suite: Suite, limit: str | None) -> Plan:
         order = [int(index) for index in random.permutation(len(own))]
         size = round(VALIDATION * len(own))
         parts[kind] = own.subset(order[:size]), own.subset(order[size:][: suite.test_limit])
-    validation = _joined([chosen_on for chosen_on, _ in parts.values()])
-    tests = _limited({kind: test for kind, (_, test) in parts.items()}, limit, random)
-    passages = load_documents(suite, _joined(list(questions.values())))
-    asked = _joined(list(tests.values()))
+    validation = joined([chosen_on for chosen_on, _ in parts.values()])
+    tests = limited({kind: test for kind, (_, test) in parts.items()}, limit, random)
+    passages = load_documents(suite, joined(list(questions.values())))
+    asked = joined(list(tests.values()))
     for line in asked.left_out:
         Console().warn(line)
     step = Step("", passages, tests)
@@ -147,19 +147,6 @@ def _gains(suite: Suite, own: Mapping[str, Sequence[Record]]) -> Finding:
         " abstain is to handle rightly.",
         {"gains": rows},
     )
-
-
-def _limited(tests: dict[str, Dataset], limit: str | None, random: Any) -> dict[str, Dataset]:
-    """Return the tests with so many questions in all, drawn from all kinds."""
-    places = [(kind, number) for kind, test in tests.items() for number in range(len(test))]
-    chosen = random.permutation(len(places))[: parse_limit(limit, len(places))]
-    kept = sorted(places[int(index)] for index in chosen)
-    cut = {kind: test.subset(number for own, number in kept if own == kind) for kind, test in tests.items()}
-    return {kind: test for kind, test in cut.items() if len(test)}
-
-
-def _joined(parts: Sequence[Dataset]) -> Dataset:
-    return replace(parts[0], examples=tuple(example for part in parts for example in part.examples))
 
 
 def _accepted(record: Record) -> list[str]:

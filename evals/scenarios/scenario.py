@@ -1,11 +1,11 @@
 """The nouns of an experiment: a Scenario is a sequence of Steps, at each of which an approach learns and is tested."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from evals.approach import Fit
-from lab.datasets import Dataset
+from lab.datasets import Dataset, parse_limit
 
 
 @dataclass(frozen=True)
@@ -87,3 +87,21 @@ class Finding:
 def facts(name: str, fingerprint: str, train: int, validation: int, test: int, **more: Any) -> dict[str, Any]:
     """Return what a manifest says of the data."""
     return {"name": name, "fingerprint": fingerprint, "train": train, "validation": validation, "test": test, **more}
+
+
+def limited(tests: Mapping[str, Dataset], limit: str | None, random: Any) -> dict[str, Dataset]:
+    """Return the tests with so many examples in all, drawn from all of them; one that has none left is gone.
+
+    Raises:
+        BakeoffError: the limit is none.
+    """
+    places = [(name, number) for name, test in tests.items() for number in range(len(test))]
+    chosen = random.permutation(len(places))[: parse_limit(limit, len(places))]
+    kept = sorted(places[int(index)] for index in chosen)
+    cut = {name: test.subset(number for own, number in kept if own == name) for name, test in tests.items()}
+    return {name: test for name, test in cut.items() if len(test)}
+
+
+def joined(parts: Sequence[Dataset]) -> Dataset:
+    """Return all examples as one dataset, under the name of the first."""
+    return replace(parts[0], examples=tuple(example for part in parts for example in part.examples))

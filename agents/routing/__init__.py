@@ -1,0 +1,1 @@
+"""What the embedded router is made of: utterances, features, what was learned from them, clauses, and costs."""
