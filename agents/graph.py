@@ -13,6 +13,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from agents.memory.summary import recalled
 from agents.prompts import answer_prompt, route_prompt
 from agents.router import EmbeddedRouter, after_route, after_tools
 from agents.state import Context, Routing, State, found_evidence, turn_messages
@@ -76,7 +77,7 @@ def _ask_llm(state: State, context: Context) -> AIMessage | None:
     """
     try:
         bound = context.llm.chat.bind_tools(list(context.catalogue.tools.values()))
-        decision = bound.invoke(route_prompt(state["messages"]))
+        decision = bound.invoke(route_prompt(recalled(state, context.llm)))
         assert isinstance(decision, AIMessage)
         return decision
     except Exception as error:  # each provider's client has errors of its own
@@ -91,10 +92,11 @@ def _refuses_tools(error: Exception) -> bool:
 
 def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     """Compose the answer from this turn's evidence; without any, from the conversation alone."""
-    turn = turn_messages(state["messages"])
-    history = state["messages"][: len(state["messages"]) - len(turn)]
+    messages = recalled(state, runtime.context.llm)
+    turn = turn_messages(messages)
+    history = messages[: len(messages) - len(turn)]
     failures = [message.text for message in turn if isinstance(message, ToolMessage) and message.status == "error"]
-    prompt = answer_prompt(history, turn[0].text, found_evidence(state["messages"]), failures)
+    prompt = answer_prompt(history, turn[0].text, found_evidence(turn), failures)
     try:
         return {"messages": [runtime.context.llm.chat.invoke(prompt)]}
     except BakeoffError:

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     seed: int = 0
     timeout_seconds: float = Field(default=20.0, gt=0)
     concurrency: int = Field(default=4, ge=1, le=64)
+    context_tokens: int = Field(default=8192, ge=512)
     usd_per_hour: float | None = Field(default=None, ge=0)
 
     openai_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("openai_api_key"))
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     google_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("google_api_key"))
     hf_token: SecretStr | None = Field(default=None, validation_alias=_customary("hf_token"))
     sweep_storage: SecretStr | None = None
+    database_url: SecretStr | None = None
     tavily_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("tavily_api_key"))
     tavily_api_base_url: str | None = Field(default=None, validation_alias=_customary("tavily_api_base_url"))
     wikipedia_api_url: str = Field(
