@@ -12,7 +12,7 @@ from langgraph.types import StateSnapshot, StreamMode
 
 from agents.claims import check_claims
 from agents.graph import build_graph
-from agents.memory import Memory, Transcript, new_id, summarise, unreachable_explained
+from agents.memory import Memory, Transcript, is_unfinished, new_id, summarise, unreachable_explained
 from agents.state import NOT_YET, Context, RouterKind, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue, offered_tools
 from agents.turn import ToolRun, Turn, tokens_of, tool_runs
@@ -20,7 +20,7 @@ from lab.llm import BaseLLM, resolve_llm
 from lab.settings import settings
 
 STREAMED: Sequence[StreamMode] = ["updates", "messages"]
-INTERRUPTED = "(the answer was interrupted)"
+NO_ANSWER = "(no answer)"
 
 
 @dataclass
@@ -76,7 +76,7 @@ class Conversation:
         """Return what the graph is given, what to tell of it, and the tokens that a summary took."""
         before = self._snapshot()
         messages = before.values.get("messages", [])
-        ending = _ending(messages) if before.next else []
+        ending = _ending(messages) if is_unfinished(messages) else []
         state = State(messages=[*ending, HumanMessage(question)], routing=NOT_YET, rounds=0)
         made = summarise(messages, before.values.get("summary"), self.llm)
         if made is None:
@@ -148,7 +148,7 @@ def _ending(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
         for call in calls
         if call["id"] not in done
     ]
-    return [*results, AIMessage(INTERRUPTED)]
+    return [*results, AIMessage(NO_ANSWER)]
 
 
 def _new_messages(update: Any) -> Iterator[AnyMessage]:

@@ -7,3 +7,4 @@ from .summary import recalled as recalled
 from .summary import summarise as summarise
 from .transcript import Transcript as Transcript
 from .transcript import read_transcript as read_transcript
+from .transcript import is_unfinished as is_unfinished

@@ -74,8 +74,7 @@ class Transcript:
         """Read a conversation's messages."""
         starts = [place for place, message in enumerate(messages) if message.type == "human"]
         turns = [list(messages[start:end]) for start, end in pairwise([*starts, len(messages)])]
-        answered = bool(messages) and messages[-1].type == "ai" and is_speech(messages[-1])
-        return cls([Exchange.of(turn) for turn in turns], unfinished=bool(turns) and not answered)
+        return cls([Exchange.of(turn) for turn in turns], is_unfinished(messages))
 
     def document(self, about: Remembered) -> dict[str, Any]:
         """Return the conversation as JSON, secrets masked."""
@@ -110,6 +109,11 @@ class Transcript:
             write_text(path, text)
         except OSError as error:
             raise BakeoffError(f"to write {path}", error.strerror or str(error), "choose another file") from error
+
+
+def is_unfinished(messages: Sequence[AnyMessage]) -> bool:
+    """Say whether the last question has no answer: the process ended, the user stopped it, or the LLM failed."""
+    return bool(messages) and not (messages[-1].type == "ai" and is_speech(messages[-1]))
 
 
 def read_transcript(memory: Memory, conversation: str) -> Transcript:

@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from prompt_toolkit.application import get_app
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion, PathCompleter
 from prompt_toolkit.document import Document
+from prompt_toolkit.filters import Condition
 from prompt_toolkit.history import FileHistory
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 
@@ -47,6 +49,7 @@ def _prompt(session: Session) -> "PromptSession[str]":
     return PromptSession(
         history=_History(folder / "history"),
         completer=SlashCompleter(session),
+        complete_while_typing=Condition(lambda: get_app().current_buffer.text.startswith("/")),
         key_bindings=_keys(),
         output=create_output(always_prefer_tty=True),  # an answer that goes to a file has no prompts in it
     )

@@ -11,7 +11,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agents import Conversation
-from agents.conversation import INTERRUPTED
+from agents.conversation import NO_ANSWER
 from agents.memory import Memory, Transcript, open_memory, summarise
 from agents.memory.serializer import PlainSerializer
 from agents.memory.summary import extract, recalled
@@ -67,7 +67,7 @@ def test_a_conversation_goes_on_where_it_was(memory: Memory, scripted: Callable[
         found = memory.find()
         assert (found.id, found.title, found.questions) == (first.id, "Who was Marie Curie?", 1)
         Conversation(llm, memory=memory, id=found.id).answer("Where was she born?")
-    said = [message["content"] for message in server.requests[1].json["messages"]]
+    said = [message["content"].strip() for message in server.requests[1].json["messages"]]
     assert said[1:] == ["Who was Marie Curie?", "A physicist.", "Where was she born?"]
     assert [one.questions for one in memory.list()] == [2]
 
@@ -118,15 +118,15 @@ def test_a_dangling_tool_call_does_not_stop_a_conversation(
         assert again.answer("How are you?").answer == "Fine."
     said = server.requests[-1].json["messages"]
     assert [message["role"] for message in said] == ["system", "user", "assistant", "user"]
-    assert said[2]["content"] == INTERRUPTED
+    assert said[2]["content"] == NO_ANSWER
     first, second = again.transcript().exchanges
-    assert (first.question, first.answer, second.answer) == ("Who was Marie Curie?", INTERRUPTED, "Fine.")
+    assert (first.question, first.answer, second.answer) == ("Who was Marie Curie?", NO_ANSWER, "Fine.")
 
 
 def test_two_chats_at_once_lose_nothing(
     postgres: PostgresServer, scripted: Callable[[ScriptedServer], BaseLLM], setting: Callable[[str, str], None]
 ) -> None:
-    times, databases = 4, ["", postgres.url]  # an empty address is no address: SQLite in the workspace
+    times, databases = 3, ["", postgres.url]  # an empty address is no address: SQLite in the workspace
     with ScriptedServer(*[says("Yes.")] * (times * 8)) as server:
         llm = scripted(server)
         chats = [
@@ -140,7 +140,7 @@ def test_two_chats_at_once_lose_nothing(
         setting("BAKEOFF_DATABASE_URL", url)
         with open_memory() as memory:
             told = {one.id: Conversation(llm, memory=memory, id=one.id).transcript() for one in memory.list()}
-            assert {name: len(one.exchanges) for name, one in told.items()} == {"one": 4, "two": 4, "shared": 8}
+            assert {name: len(one.exchanges) for name, one in told.items()} == {"one": times, "two": times, "shared": 2 * times}
             asked = [exchange.question for exchange in told["shared"].exchanges]
             assert sorted(asked) == sorted(f"Question {n} of {own}?" for n in range(times) for own in ("one", "two"))
             assert all(exchange.answer == "Yes." for exchange in told["shared"].exchanges)
@@ -152,7 +152,7 @@ def test_keys_never_reach_the_memory(
     setting("TAVILY_API_KEY", KEY)
     with ScriptedServer(says(f"Keep {KEY} to yourself.")) as server:
         conversation = Conversation(scripted(server), memory=memory)
-        assert KEY in conversation.answer(f"Is {KEY} a good key?").answer
+        conversation.answer(f"Is {KEY} a good key?")
     raw = repr(memory.list()) + repr(list(memory.saver.list(None)))
     assert "good key" in raw
     assert KEY not in raw
@@ -220,14 +220,14 @@ def test_a_long_conversation_is_summarised_by_the_llm_before_it_overflows(
     summarising, answering = (request.json["messages"] for request in server.requests[2:])
     assert "What colour is my kettle?" in summarising[1]["content"]
     assert [message["role"] for message in answering] == ["system", "user", "assistant", "user", "assistant", "user"]
-    assert answering[2]["content"] == "The user owns a blue kettle."
+    assert answering[2]["content"].strip() == "The user owns a blue kettle."
     assert sum(len(message["content"]) for message in answering) < 512 * 4
     assert len(conversation.transcript().exchanges) == 3  # what was said is all there
 
 
 def test_the_embedded_llm_gets_the_telling_sentences_and_the_user_is_told(smollm2: BaseLLM) -> None:
     said = []
-    for number in range(12):
+    for number in range(16):
         said.append(HumanMessage(f"What is the refund period of kettle number {number}?", id=f"q{number}"))
         said.append(AIMessage(f"Kettle number {number} may be returned within {number + 30} days.", id=f"a{number}"))
     made = summarise(said, None, smollm2)
