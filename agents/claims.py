@@ -51,15 +51,14 @@ def check_claims(answer: str, evidence: Sequence[Evidence]) -> list[Claim]:
     meaning: the mean of the share of words and of the cosine similarity is at least 0.6. What it cannot see is a word
     that turns the meaning round, such as "not", or facts of the passage joined in a wrong way.
     """
-    sentences = [(text, span) for text, span in _sentences(answer) if _claims_something(text)]
-    if not sentences or not evidence:
+    said = [(text, span) for text, span in sentences(answer) if _claims_something(text)]
+    if not said or not evidence:
         return []
-    embedder = Embedder.load()
     windows = [_windows(item.text) for item in evidence]
-    vectors = embedder.embed([text for text, _ in sentences] + [window for own in windows for window in own])
-    claims, rest = vectors[: len(sentences)], vectors[len(sentences) :]
+    vectors = Embedder.load().embed([text for text, _ in said] + [window for own in windows for window in own])
+    claims, rest = vectors[: len(said)], vectors[len(said) :]
     likeness = np.stack([(claims @ part.T).max(axis=1) for part in _parts(rest, windows)], axis=1)
-    return [_claim(text, span, evidence, row.tolist()) for (text, span), row in zip(sentences, likeness, strict=True)]
+    return [_claim(text, span, evidence, row.tolist()) for (text, span), row in zip(said, likeness, strict=True)]
 
 
 def _claim(text: str, span: tuple[int, int], evidence: Sequence[Evidence], likeness: Sequence[float]) -> Claim:
@@ -105,7 +104,7 @@ def _claims_something(sentence: str) -> bool:
     return len(_telling(words)) >= LEAST_WORDS and not sentence.endswith("?") and not _NO_CLAIM.match(sentence)
 
 
-def _sentences(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
+def sentences(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
     """Yield each sentence with where it stands; a citation after the full stop belongs to it."""
     start = 0
     for end in [*(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]:
@@ -118,9 +117,9 @@ def _sentences(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
 
 def _windows(passage: str) -> list[str]:
     """Return the passage's sentences, each two that follow one another, and the whole."""
-    sentences = [text for text, _ in _sentences(passage)]
-    pairs = [f"{first} {second}" for first, second in pairwise(sentences)]
-    return [*sentences, *pairs, passage]
+    single = [text for text, _ in sentences(passage)]
+    pairs = [f"{first} {second}" for first, second in pairwise(single)]
+    return [*single, *pairs, passage]
 
 
 def _parts(vectors: NDArray[np.float32], windows: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:

@@ -10,6 +10,7 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, Human
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import StateSnapshot, StreamMode
 
+from agents.budget import TurnBudget
 from agents.claims import check_claims
 from agents.graph import build_graph
 from agents.memory import Memory, Transcript, is_unfinished, new_id, summarise, unreachable_explained
@@ -86,7 +87,7 @@ class Conversation:
 
     def _run(self, asked: State) -> Iterator["str | ToolRun"]:
         calls: dict[str | None, ToolCall] = {}
-        context = Context(self.llm, self._router(), self.catalogue)
+        context = Context(self.llm, self._router(), self.catalogue, TurnBudget.of(self.llm))
         # sync: written before the next step begins, so that whoever ends the process loses the step it was at alone.
         steps = self._graph.stream(
             asked, self._config, context=context, stream_mode=STREAMED, durability="sync" if self.memory else "async"
@@ -117,14 +118,16 @@ class Conversation:
 
     def _turn(self, state: dict[str, Any], notes: list[str], seconds: float, spent: int) -> Turn:
         messages: list[AnyMessage] = turn_messages(state["messages"])
-        told = [m.artifact["note"] for m in messages if isinstance(m, ToolMessage) and m.artifact]
+        results = [message for message in messages if isinstance(message, ToolMessage)]
+        unreached = [f"{result.name}: {result.text}" for result in results if result.status == "error"]
+        told = [result.artifact["note"] for result in results if result.artifact]
         answer, evidence = messages[-1].text.strip(), found_evidence(state["messages"])
         return Turn(
             answer=answer,
             tools=tool_runs(messages),
             evidence=evidence,
             claims=[] if all(item.label for item in evidence) else check_claims(answer, evidence),
-            notes=self._unheard([*notes, *told, state["routing"]["note"]]),
+            notes=self._unheard([*notes, *unreached, *told, state["routing"]["note"]]),
             llm=self.llm.name,
             router=_routing(state),
             seconds=seconds,

@@ -13,6 +13,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from agents.budget import new_calls
 from agents.memory.summary import recalled
 from agents.prompts import answer_prompt, route_prompt
 from agents.router import EmbeddedRouter, after_route, after_tools
@@ -34,8 +35,7 @@ def build_graph(
     """Compile the agent's graph over the tools on offer; the base LLM comes with each call's Context."""
     graph = StateGraph(State, context_schema=Context)
     graph.add_node("route", route)
-    tools = list(catalogue.tools.values())
-    graph.add_node("tools", ToolNode(tools, handle_tool_errors=explain_failure, wrap_tool_call=_timed))
+    add_tools(graph, catalogue)
     graph.add_node("answer", answer)
     graph.add_edge(START, "route")
     graph.add_conditional_edges("route", after_route, {"tools": "tools", "answer": "answer", "end": END})
@@ -44,21 +44,41 @@ def build_graph(
     return graph.compile(checkpointer=checkpointer)
 
 
+def add_tools(graph: StateGraph[Any, Context, Any, Any], catalogue: Catalogue) -> None:
+    """Add the node that runs the calls of a decision, all at the same time; one that fails becomes a message."""
+    tools = list(catalogue.tools.values())
+    graph.add_node("tools", ToolNode(tools, handle_tool_errors=explain_failure, wrap_tool_call=_timed))
+
+
 def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     """Decide which tools to call; the decision is an AIMessage, with tool calls or without."""
     context, turn = runtime.context, turn_messages(state["messages"])
     rounds, note = 1 + sum(message.type == "ai" for message in turn), ""
+    used_up = context.budget.used_up(turn)
+    if used_up:
+        note = f"no more tools: this question has used up its {used_up}"
+        return {"messages": [AIMessage("")], "rounds": rounds, "routing": state["routing"] | {"note": note}}
     if context.router == "native":
         decision = _ask_llm(state, context)
         if decision is not None:
-            if decision.tool_calls and not _may_call(turn):
-                decision = decision.model_copy(update={"content": "", "tool_calls": [], "additional_kwargs": {}})
-                note = NO_FOLLOW_UP
+            decision, note = _allowed(decision, turn)
             return {"messages": [decision], "rounds": rounds, "routing": Routing(kind="native", scores={}, note=note)}
         note = f"{context.llm.name} takes no tools; the embedded router chose"
     chosen, scores = EmbeddedRouter.load().decide(turn[0].text, context.catalogue.tools)
     note = note or context.catalogue.missing.get(next(iter(scores)), "")
     return {"messages": [chosen], "rounds": rounds, "routing": Routing(kind="embedded", scores=scores, note=note)}
+
+
+def _allowed(decision: AIMessage, turn: list[AnyMessage]) -> tuple[AIMessage, str]:
+    """Return an LLM's decision with those calls that it may make, and a note on the others."""
+    if not decision.tool_calls:
+        return decision, ""
+    calls, note = new_calls(decision.tool_calls, turn), ""
+    if not _may_call(turn):
+        calls, note = [], NO_FOLLOW_UP
+    said = decision.text if calls else ""  # words beside a call are not the answer yet
+    # Providers keep the calls a second time, in forms of their own.
+    return decision.model_copy(update={"content": said, "tool_calls": calls, "additional_kwargs": {}}), note
 
 
 def _may_call(turn: list[AnyMessage]) -> bool:
@@ -94,6 +114,11 @@ def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     """Compose the answer from this turn's evidence; without any, from the conversation alone."""
     messages = recalled(state, runtime.context.llm)
     turn = turn_messages(messages)
+    used_up = runtime.context.budget.used_up(turn)
+    if used_up:
+        return {
+            "messages": [AIMessage(f"No answer: this question has used up its {used_up}. What was found is below.")]
+        }
     history = messages[: len(messages) - len(turn)]
     failures = [message.text for message in turn if isinstance(message, ToolMessage) and message.status == "error"]
     prompt = answer_prompt(history, turn[0].text, found_evidence(turn), failures)

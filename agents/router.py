@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Collection
-from functools import cache
 from importlib.resources import files
 from typing import Literal
 
@@ -10,12 +9,13 @@ import yaml
 from langchain_core.messages import AIMessage, ToolCall
 from sklearn.linear_model import LogisticRegression
 
+from agents.budget import MOST_ROUNDS
 from agents.state import State
 from agents.tools.classifier import quoted
 from lab.embeddings import Embedder
+from lab.loading import loaded_once
 
 NO_TOOL = "none"
-MOST_ROUNDS = 3
 
 
 class EmbeddedRouter:
@@ -30,7 +30,7 @@ class EmbeddedRouter:
         self._model.fit(embedder.embed([text for text, _ in rows]), [route for _, route in rows])
 
     @classmethod
-    @cache
+    @loaded_once
     def load(cls) -> "EmbeddedRouter":
         """Return the router on the workspace's embedder, learned once per process."""
         return cls(Embedder.load())

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, NotRequired, TypedDict
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 
+from agents.budget import TurnBudget
 from agents.tools.catalogue import Catalogue
 from lab.llm import BaseLLM
 from rag import Evidence
@@ -42,11 +43,12 @@ class State(TypedDict):
 
 @dataclass(frozen=True)
 class Context:
-    """What the caller chooses per turn: the base LLM, who routes, and the tools on offer."""
+    """What the caller chooses per turn: the base LLM, who routes, the tools on offer, and what the turn may take."""
 
     llm: BaseLLM
     router: RouterKind
     catalogue: Catalogue
+    budget: TurnBudget
 
 
 def turn_messages(messages: list[AnyMessage]) -> list[AnyMessage]:

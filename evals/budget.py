@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evals.costs import machine_cost, token_cost
-from evals.prices import load_prices
 from evals.suite import Arm
 from lab.errors import BakeoffError
+from lab.prices import load_prices
 from lab.settings import settings
 
 

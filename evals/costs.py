@@ -6,7 +6,7 @@ price. Seconds become dollars only through the user's price of an hour.
 
 from dataclasses import dataclass
 
-from evals.prices import Price
+from lab.prices import Price
 
 SECONDS_PER_HOUR = 3600
 MILLION = 1_000_000

@@ -8,9 +8,9 @@ import numpy as np
 
 from evals.approach import Fit
 from evals.costs import machine_cost, token_cost
-from evals.prices import Price
 from evals.records import Record
 from evals.suite import Arm
+from lab.prices import Price
 from lab.statistics import (
     Calibration,
     calibrate,

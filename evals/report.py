@@ -10,7 +10,6 @@ from jinja2 import Environment, StrictUndefined
 from evals.approach import Fit
 from evals.leakage import LABEL_NOISE, suspicious
 from evals.metrics import Measured, details, outcomes, result_row
-from evals.prices import load_prices
 from evals.records import Record
 from evals.runner import MANIFEST, Run
 from evals.scenarios import Fits, kind_of
@@ -18,6 +17,7 @@ from evals.scenarios.portability import swaps
 from evals.suite import Arm, Suite
 from evals.verdict import Verdict, decide, unfinished
 from lab.errors import BakeoffError
+from lab.prices import load_prices
 from lab.settings import settings
 from lab.statistics import Comparison, compare
 from lab.workspace import Workspace, read_json, write_json, write_text

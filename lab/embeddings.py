@@ -1,13 +1,13 @@
 """Texts to vectors, through sentence-transformers, with the model that one string names."""
 
 from collections.abc import Sequence
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lab.devices import choose_device
 from lab.errors import BakeoffError
+from lab.loading import loaded_once
 from lab.packages import package_folder
 from lab.redact import reason
 from lab.settings import settings
@@ -44,7 +44,7 @@ class Embedder:
             raise BakeoffError(f"an embedding model '{name}'", reason(error), fix) from error
 
     @classmethod
-    @cache
+    @loaded_once
     def load(cls, name: str | None = None) -> "Embedder":
         """Return the embedder called `name` (default: the settings'), loaded once per process."""
         return cls(name or settings().embeddings)

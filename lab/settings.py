@@ -5,12 +5,18 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import platformdirs
 import yaml
-from pydantic import AliasChoices, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, YamlConfigSettingsSource
+from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    YamlConfigSettingsSource,
+)
 
 from lab.errors import BakeoffError
 
@@ -18,6 +24,17 @@ from lab.errors import BakeoffError
 def _customary(name: str) -> AliasChoices:
     """The name everybody already exports (OPENAI_API_KEY), and ours (BAKEOFF_OPENAI_API_KEY)."""
     return AliasChoices(name, f"bakeoff_{name}")
+
+
+def _hosts(value: object) -> object:
+    """Split "intranet.example, 127.0.0.1:8000" at its commas; from bakeoff.yaml comes a list."""
+    hosts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(hosts, list | tuple):
+        raise ValueError("give hosts, separated by commas")
+    names = tuple(name for host in hosts if (name := str(host).strip().lower()))
+    if wrong := [name for name in names if set(name) & set("/@*")]:
+        raise ValueError(f"'{wrong[0]}' is no host; give hosts such as intranet.example or 127.0.0.1:8000")
+    return names
 
 
 class Settings(BaseSettings):
@@ -40,12 +57,16 @@ class Settings(BaseSettings):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     router: Literal["auto", "native", "embedded"] = "auto"
     follow_ups: bool = False
+    turn_tokens: int = Field(default=50_000, ge=1)
+    turn_usd: float | None = Field(default=None, ge=0)
+    wikipedia_lang: str = Field(default="en", pattern=r"^[a-z][a-z-]{1,11}$")
     classifier: str | None = None
     seed: int = 0
     timeout_seconds: float = Field(default=20.0, gt=0)
     concurrency: int = Field(default=4, ge=1, le=64)
     context_tokens: int = Field(default=8192, ge=512)
     usd_per_hour: float | None = Field(default=None, ge=0)
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_hosts)] = ()
 
     openai_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("openai_api_key"))
     openai_base_url: str | None = Field(default=None, validation_alias=_customary("openai_base_url"))
@@ -56,9 +77,7 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = None
     tavily_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("tavily_api_key"))
     tavily_api_base_url: str | None = Field(default=None, validation_alias=_customary("tavily_api_base_url"))
-    wikipedia_api_url: str = Field(
-        default="https://en.wikipedia.org/w/api.php", validation_alias=_customary("wikipedia_api_url")
-    )
+    wikipedia_api_url: str | None = Field(default=None, validation_alias=_customary("wikipedia_api_url"))
 
     @classmethod
     def settings_customise_sources(

@@ -9,9 +9,12 @@ from agents.conversation import Conversation
 from agents.terminal.wrapping import WrappedText, say, terminal_width
 from agents.turn import ToolRun, Turn
 from lab.console import Console
+from lab.errors import BakeoffError
 from rag import Evidence
+from rag.reading import excerpt
 
 SHOWN_CHARACTERS = 300
+CONTEXT_CHARACTERS = 200
 BAR = 30  # cells of a probability of 1
 EIGHTHS = " ▏▎▍▌▋▊▉"
 
@@ -65,18 +68,21 @@ def show_sources(evidence: Sequence[Evidence]) -> None:
 
 
 def open_source(number: int, item: Evidence) -> None:
-    """Print one source whole: where it stands, and the passage with what stands around it.
-
-    Raises:
-        BakeoffError: its file cannot be read any more, or says something else there now.
-    """
+    """Print one source whole: where it stands, and between » and « the passage, with what stands around it."""
     Console().note(f"[{number}] {_whereabouts(item)}, characters {item.span[0]}–{item.span[1]}, score {item.score:.3f}")
     before, exact, after = _in_context(item)
     say(f"{before}»{exact}«{after}".strip())
 
 
 def _in_context(item: Evidence) -> tuple[str, str, str]:
-    return "", item.text, ""
+    """Return what stands before the passage, the passage, and what stands after it: in a file, as it is now."""
+    if not Path(item.source).is_absolute():
+        return "", item.text, ""
+    try:
+        return excerpt(item.source, item.span, CONTEXT_CHARACTERS, cited=item.text)
+    except BakeoffError as error:
+        Console().warn(f"{error}; this is the passage as it was indexed")
+        return "", item.text, ""
 
 
 def show_routing(router: dict[str, Any]) -> None:

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from functools import cache
 
 from finetune import Classifier, champion
+from lab.loading import loaded_once
 from rag import Evidence
 
 QUOTES = r"[\"“”«»„]([^\"“”«»„]+)[\"“”«»„]|(?<!\w)['‘’](.+)['‘’](?!\w)"
@@ -48,6 +48,6 @@ def _champion_key() -> tuple[str, float]:
     return champion_id() or "", pointer.stat().st_mtime if pointer.exists() else 0.0
 
 
-@cache
+@loaded_once
 def _loaded(identifier: str, written: float) -> tuple[str, Classifier]:
     return champion()

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -15,6 +14,7 @@ import requests
 import wikipedia as client
 
 from agents.tools.http import USER_AGENT, http_session, why
+from lab.loading import loaded_once
 from lab.packages import package_folder
 from lab.settings import settings
 from lab.workspace import read_json
@@ -41,7 +41,8 @@ class WikipediaTool:
                 return _live(topic(query)), ""
             except (requests.RequestException, client.WikipediaException, KeyError, ValueError) as error:
                 self.away_since, self.reason = time.monotonic(), why(error)
-        return _snapshot(query), f"Wikipedia could not be reached ({self.reason}); this is the {SNAPSHOT_NAME}"
+        english = "" if settings().wikipedia_lang == "en" else ", in English"
+        return _snapshot(query), f"Wikipedia could not be reached ({self.reason}); this is the {SNAPSHOT_NAME}{english}"
 
 
 def topic(question: str) -> str:
@@ -81,7 +82,7 @@ def _patient_client() -> Iterator[None]:
     """Lend the package a session with time-outs and retries: its own requests would wait for ever."""
     module = client.wikipedia
     with _CLIENT, http_session() as session:
-        module.API_URL = settings().wikipedia_api_url
+        module.API_URL = settings().wikipedia_api_url or f"https://{settings().wikipedia_lang}.wikipedia.org/w/api.php"
         client.set_user_agent(USER_AGENT)
         session.hooks["response"].append(lambda response, *_, **__: response.raise_for_status())
         own, module.requests = module.requests, session
@@ -91,7 +92,7 @@ def _patient_client() -> Iterator[None]:
             module.requests = own
 
 
-@cache
+@loaded_once
 def _snapshot_index() -> tuple[Any, list[dict[str, str]]]:
     """Return a BM25 index over the article summaries, titles counted three times, and the articles."""
     import bm25s

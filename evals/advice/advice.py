@@ -8,10 +8,10 @@ from evals.advice.choice import Choice, Needs, choose, costs_of, load_of, runnin
 from evals.advice.sensitivity import FLOOR, Turnover, turnovers, weightings
 from evals.advice.wording import amount, changed, changes, queries, significant
 from evals.costs import break_even_changes, break_even_queries, cost_per_correct
-from evals.prices import PriceList
 from evals.report import open_run, score
 from evals.runner import MANIFEST, Run
 from lab.errors import BakeoffError
+from lab.prices import PriceList
 from lab.workspace import Workspace, read_json
 
 RESULTS = "results.json"

@@ -7,10 +7,10 @@ from typing import Any
 
 from evals.costs import UnitCosts, machine_cost, token_cost
 from evals.metrics import outcomes
-from evals.prices import Price, PriceList
 from evals.runner import Run
 from evals.suite import Arm, Suite
 from evals.verdict import RETRIEVED, SIGNIFICANT, TUNED
+from lab.prices import Price, PriceList
 from lab.statistics import compare
 
 MOST_FAILED = 0.05  # an arm that fails on more texts was hardly measured

@@ -53,7 +53,7 @@ def advise(
     """Say which arm of a finished run to use, why, and the smallest change that would turn that over."""
     from evals.advice.advice import advise as advise_
     from evals.advice.advice import finished_run
-    from evals.prices import load_prices
+    from lab.prices import load_prices
     from lab.settings import settings
 
     run, listed = finished_run(run_id), load_prices(prices)

@@ -77,9 +77,9 @@ def eval_(
     from evals.forecast.forecast import keep_outcome
     from evals.forecast.forecasting import forecast_run
     from evals.parallel import Crew
-    from evals.prices import load_prices
     from evals.runner import run_suite
     from evals.scenarios import kind_of
+    from lab.prices import load_prices
 
     named = {"text_column": text_column, "label_column": label_column, "instruction": instruction, "seed": seed}
     changes = _given(**named, documents=tuple(documents) if documents else None)

@@ -9,13 +9,13 @@ from evals.forecast.efforts import Effort, Lesson, Ready
 from evals.forecast.forecast import ArmForecast, Forecast
 from evals.forecast.parts import Part, whole_arm
 from evals.forecast.rates import Rates
-from evals.prices import PriceList
 from evals.records import Question, Record
 from evals.runner import Run, may_be_retried, planned_run
 from evals.scenarios import Fits, Moment, Plan, Scenario
 from evals.suite import Arm, Suite
 from lab.console import progress
 from lab.errors import BakeoffError
+from lab.prices import PriceList
 from lab.settings import settings
 
 ENOUGH = 8  # answers of an arm that are there: they tell better than a try what one takes

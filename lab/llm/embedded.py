@@ -15,6 +15,7 @@ from transformers import StoppingCriteria, TextIteratorStreamer
 from lab.devices import choose_device, choose_precision
 from lab.errors import BakeoffError
 from lab.llm.weights import load_embedded
+from lab.loading import LOADING
 
 if TYPE_CHECKING:
     import torch
@@ -37,7 +38,8 @@ class EmbeddedChat(BaseChatModel):
     @cached_property
     def _loaded(self) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
         device = choose_device()
-        return load_embedded(self.model, device, choose_precision(device))
+        with LOADING:
+            return load_embedded(self.model, device, choose_precision(device))
 
     @property
     def network(self) -> "PreTrainedModel":

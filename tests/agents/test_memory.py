@@ -140,7 +140,11 @@ def test_two_chats_at_once_lose_nothing(
         setting("BAKEOFF_DATABASE_URL", url)
         with open_memory() as memory:
             told = {one.id: Conversation(llm, memory=memory, id=one.id).transcript() for one in memory.list()}
-            assert {name: len(one.exchanges) for name, one in told.items()} == {"one": times, "two": times, "shared": 2 * times}
+            assert {name: len(one.exchanges) for name, one in told.items()} == {
+                "one": times,
+                "two": times,
+                "shared": 2 * times,
+            }
             asked = [exchange.question for exchange in told["shared"].exchanges]
             assert sorted(asked) == sorted(f"Question {n} of {own}?" for n in range(times) for own in ("one", "two"))
             assert all(exchange.answer == "Yes." for exchange in told["shared"].exchanges)

@@ -8,18 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pexpect
-import pytest
 
-from agents import Conversation
-from agents.memory import open_memory
-from agents.terminal import show
-from agents.terminal.commands import COMMANDS, Session
-from agents.terminal.lines import SlashCompleter
-from agents.terminal.show import bar, show_routing
-from agents.terminal.wrapping import WrappedText
 from lab.llm import BaseLLM
-from rag import document_index, handbook_folder
-from rag.index import add_documents
 from tests.world import Answer, ScriptedServer, calls, says
 
 ROOT = Path(__file__).parents[2]

@@ -15,13 +15,13 @@ from evals.advice.candidates import Candidates, read_candidates
 from evals.advice.choice import Needs, choose
 from evals.advice.sensitivity import turnovers, weightings
 from evals.approach import Fit, Prediction
-from evals.prices import load_prices
 from evals.records import Journal, Question, Record
 from evals.report import score
 from evals.runner import MANIFEST, MEASUREMENTS, RECORDS, Run
 from evals.suite import Suite
 from lab.datasets import Example
 from lab.errors import BakeoffError
+from lab.prices import load_prices
 from lab.workspace import read_json, write_json
 from tests.conftest import Outcome
 

@@ -16,8 +16,8 @@ from evals.costs import (
     monthly_cost,
     token_cost,
 )
-from evals.prices import Price, load_prices
 from lab.errors import BakeoffError
+from lab.prices import Price, load_prices
 
 ENTRY = '  "{}": {{input: {}, output: 2, as_of: 2026-01-01, source: s}}\n'
 RANDOM = [np.random.default_rng(seed).lognormal(sigma=3, size=9) for seed in range(200)]

@@ -14,13 +14,13 @@ from evals.forecast.efforts import UNKNOWN, Effort
 from evals.forecast.forecast import ArmForecast, Forecast
 from evals.forecast.forecasting import forecast_run
 from evals.own_data import check_split, choose_suite, columns_of, find_columns
-from evals.prices import load_prices
 from evals.scenarios import kind_of
 from evals.suite import Suite, load_suite
 from finetune.registry import set_champion
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM
+from lab.prices import load_prices
 from tests.conftest import Outcome
 
 Bakeoff = Callable[..., Outcome]

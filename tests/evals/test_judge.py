@@ -10,7 +10,6 @@ import pytest
 
 from evals.approach import Fit, Prediction
 from evals.metrics import Measured, result_row
-from evals.prices import Price
 from evals.records import Journal, Question, Record, read_records
 from evals.report import SHOWN_FAILURES, score
 from evals.runner import MANIFEST, MEASUREMENTS, RECORDS, Run
@@ -18,6 +17,7 @@ from evals.suite import Arm, Suite, load_suite
 from evals.verdict import decide
 from lab.datasets import Example
 from lab.errors import BakeoffError
+from lab.prices import Price
 from lab.statistics import compare
 from lab.workspace import write_json
 

@@ -71,7 +71,7 @@ def load_prices(own: Path | None = None) -> PriceList:
         raise BakeoffError("a YAML file with prices", f"'{own}', which is not there", "correct --prices")
     paths = [path for path in (Workspace.current().home / FILE, Path(FILE)) if path.is_file()]
     models: dict[str, Price] = {}
-    for path in (Path(str(files("evals"))) / FILE, *paths, *([own] if own else [])):
+    for path in (Path(str(files("lab"))) / FILE, *paths, *([own] if own else [])):
         models |= _read(path)
     return PriceList(models)
 
