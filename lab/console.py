@@ -41,7 +41,8 @@ class Console:
     """The two streams of a command; `answer` is what a pipe receives."""
 
     def __init__(self) -> None:
-        self._stderr = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        # A terminal gets whole words on a line; in a file or a pipe a line stays a line.
+        self._stderr = RichConsole(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
         self._stdout = RichConsole(highlight=False)
 
     def note(self, text: str) -> None:

@@ -23,7 +23,7 @@ def chat(conversation: Conversation, resumed: bool = False) -> None:
         resume(session, conversation.id)
     for line in typed_lines(session):
         try:
-            if line.startswith("/"):
+            if line.startswith("/") and "\n" not in line:  # a pasted block is no command
                 carry_out(session, line)
             elif line:
                 show(conversation, line)

@@ -55,13 +55,15 @@ class Command:
 
 
 def carry_out(session: Session, line: str) -> None:
-    """Do what a line beginning with a slash says; an unknown command shows the list.
+    """Do what a line beginning with a slash says; the beginning of a name is enough, an unknown one shows the list.
 
     Raises:
         BakeoffError: it cannot be done.
     """
     name, _, argument = line[1:].partition(" ")
-    COMMANDS.get(ALIASES.get(name, name), COMMANDS["help"]).run(session, argument.strip())
+    meant = [known for known in COMMANDS if known.startswith(ALIASES.get(name, name))]
+    command = COMMANDS[meant[0] if name and len(meant) == 1 else "help"]
+    command.run(session, argument.strip())
 
 
 def resume(session: Session, which: str | None = None) -> None:
@@ -76,8 +78,8 @@ def resume(session: Session, which: str | None = None) -> None:
     transcript = session.conversation.transcript()
     if transcript.exchanges:
         last = transcript.exchanges[-1]
-        lost = "(interrupted; ask again)" if transcript.unfinished else ""
-        session.console.note(f"you> {_beginning(last.question)}\n{_beginning(last.answer) or lost}")
+        lost = "(no answer yet: ask again)" if transcript.unfinished else ""
+        session.console.note(f"you asked: {_beginning(last.question)}\n{_beginning(last.answer) or lost}")
 
 
 def _beginning(text: str) -> str:

@@ -47,7 +47,7 @@ def _prompt(session: Session) -> "PromptSession[str]":
     folder = Workspace.current().home
     folder.mkdir(parents=True, exist_ok=True)
     return PromptSession(
-        history=_History(folder / "history"),
+        history=History(folder / "history"),
         completer=SlashCompleter(session),
         complete_while_typing=Condition(lambda: get_app().current_buffer.text.startswith("/")),
         key_bindings=_keys(),
@@ -65,7 +65,7 @@ def _keys() -> KeyBindings:
     return keys
 
 
-class _History(FileHistory):
+class History(FileHistory):
     """Lines of earlier sessions, for their owner alone, without the keys that were typed in them."""
 
     def __init__(self, path: Path) -> None:
@@ -73,6 +73,7 @@ class _History(FileHistory):
         super().__init__(str(path))
 
     def store_string(self, string: str) -> None:
+        """Append what was typed to the file."""
         super().store_string(redacted(string))
 
 

@@ -140,11 +140,8 @@ def test_two_chats_at_once_lose_nothing(
         setting("BAKEOFF_DATABASE_URL", url)
         with open_memory() as memory:
             told = {one.id: Conversation(llm, memory=memory, id=one.id).transcript() for one in memory.list()}
-            assert {name: len(one.exchanges) for name, one in told.items()} == {
-                "one": times,
-                "two": times,
-                "shared": 2 * times,
-            }
+            lengths = {name: len(one.exchanges) for name, one in told.items()}
+            assert lengths == {"one": times, "two": times, "shared": 2 * times}
             asked = [exchange.question for exchange in told["shared"].exchanges]
             assert sorted(asked) == sorted(f"Question {n} of {own}?" for n in range(times) for own in ("one", "two"))
             assert all(exchange.answer == "Yes." for exchange in told["shared"].exchanges)
@@ -230,7 +227,7 @@ def test_a_long_conversation_is_summarised_by_the_llm_before_it_overflows(
 
 
 def test_the_embedded_llm_gets_the_telling_sentences_and_the_user_is_told(smollm2: BaseLLM) -> None:
-    said = []
+    said: list[HumanMessage | AIMessage] = []
     for number in range(16):
         said.append(HumanMessage(f"What is the refund period of kettle number {number}?", id=f"q{number}"))
         said.append(AIMessage(f"Kettle number {number} may be returned within {number + 30} days.", id=f"a{number}"))
