@@ -1,5 +1,7 @@
 """`bakeoff chat` and `bakeoff tools`."""
 
+import os
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -52,6 +54,9 @@ def chat(
             talk(conversation, resumed=resume)
         else:
             _answer(conversation, question, json)
+    if conversation.left_behind:  # the interpreter would wait for its thread, as long as the server's time-out is
+        sys.stdout.flush()
+        os._exit(0)
 
 
 def _answer(conversation: "Conversation", question: str, json: bool) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -13,6 +14,7 @@ from langgraph.types import StateSnapshot, StreamMode
 from agents.budget import TurnBudget
 from agents.claims import check_claims
 from agents.graph import build_graph
+from agents.interruptible import Interruptible, Stop
 from agents.memory import Memory, Transcript, is_unfinished, new_id, summarise, unreachable_explained
 from agents.state import NOT_YET, Context, RouterKind, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue, offered_tools
@@ -41,9 +43,13 @@ class Conversation:
         """Compile the graph."""
         self._graph = build_graph(self.catalogue, self.memory.saver if self.memory else InMemorySaver())
         self._told: set[str] = set()
+        self._turns = Interruptible()
 
     def ask(self, question: str) -> Generator["str | ToolRun | Turn", None, None]:
-        """Yield what happens, as it happens: each finished tool call, pieces of the answer, and last the Turn."""
+        """Yield what happens, as it happens: each finished tool call, pieces of the answer, and last the Turn.
+
+        Closing the generator stops the answer at once, whatever it waits for.
+        """
         start = perf_counter()
         with self.memory.turn(self.id, question) if self.memory else nullcontext():
             asked, notes, spent = self._prepared(question)
@@ -66,6 +72,11 @@ class Conversation:
         return _routing(self._snapshot().values)
 
     @property
+    def left_behind(self) -> bool:
+        """Return whether a stopped answer still waits for a server, which would keep the process from ending."""
+        return self._turns.left_behind
+
+    @property
     def _config(self) -> Any:
         return {"configurable": {"thread_id": self.id}}
 
@@ -85,14 +96,20 @@ class Conversation:
         state["summary"] = made.summary
         return state, [made.note], made.tokens
 
-    def _run(self, asked: State) -> Iterator["str | ToolRun"]:
+    def _run(self, asked: State) -> Generator["str | ToolRun", None, None]:
         calls: dict[str | None, ToolCall] = {}
         context = Context(self.llm, self._router(), self.catalogue, TurnBudget.of(self.llm))
+        stop = Stop()
         # sync: written before the next step begins, so that whoever ends the process loses the step it was at alone.
-        steps = self._graph.stream(
-            asked, self._config, context=context, stream_mode=STREAMED, durability="sync" if self.memory else "async"
+        steps: Any = partial(
+            self._graph.stream,
+            asked,
+            self._config | {"callbacks": [stop]},
+            context=context,
+            stream_mode=STREAMED,
+            durability="sync" if self.memory else "async",
         )
-        for kind, part in steps:
+        for kind, part in self._turns.run(steps, stop):
             if kind == "messages":
                 message = part[0]
                 if isinstance(message, AIMessageChunk) and message.text:
