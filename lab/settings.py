@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     cache: Path = Field(default_factory=lambda: platformdirs.user_cache_path("bakeoff"))
     llm: str = "embedded:smollm2"
     embeddings: str = "embedded:minilm"
+    chroma_url: str | None = None
+    chroma_token: SecretStr | None = None
+    reranker: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     router: Literal["auto", "native", "embedded"] = "auto"
