@@ -23,8 +23,7 @@ from agents.terminal.show import bar, open_source, show_routing
 from agents.terminal.wrapping import WrappedText
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM
-from rag import Evidence
-from rag.index import add_documents
+from rag import Evidence, add_documents
 from tests.world import Answer, ScriptedServer, calls, says
 
 ROOT = Path(__file__).parents[2]
@@ -44,9 +43,7 @@ class Terminal:
             "PROMPT_TOOLKIT_NO_CPR": "1",
         }
         command = ["-m", "cli", "chat", *arguments]
-        self._child = pexpect.spawn(
-            sys.executable, command, env=environment, encoding="utf-8", dimensions=(40, 80), timeout=90
-        )
+        self._child = pexpect.spawn(sys.executable, command, env=environment, encoding="utf-8", dimensions=(40, 80))
         self._child.setecho(False)
         self.seen = ""
         self.expect("you>")
@@ -61,9 +58,9 @@ class Terminal:
         seen = "".join(self.expect(text) for text in (*expected, "you>"))
         return ESCAPE.sub("", seen)
 
-    def expect(self, text: str) -> str:
+    def expect(self, text: str, seconds: float = 90) -> str:
         """Wait for a text and return what came up to its end."""
-        self._child.expect_exact(text)
+        self._child.expect_exact(text, timeout=seconds)
         self.seen += self._child.before + text
         return str(self._child.before) + text
 
@@ -118,7 +115,7 @@ def test_a_session_chats_swaps_the_model_and_resumes_after_kill_9(
         terminal.type("Does the sun rise?\r")
         terminal.expect("It rises")
         terminal.type("\x03")
-        terminal.expect("stopped")
+        terminal.expect("stopped", seconds=20)  # the LLM itself would be waited for three times as long
         terminal.type("How far is the moon?\r")
         terminal.expect("It is")
         terminal.kill()
