@@ -13,6 +13,7 @@ from lab.errors import BakeoffError
 # name: (module, the typer app in it, its line in the help); a module is imported when its command is called.
 COMMANDS = {
     "chat": ("agents.commands", "chat_app", "Talk with the agent."),
+    "conversations": ("agents.memory.commands", "app", "What was said in the chat: list, show, export, delete."),
     "eval": ("evals.commands.eval", "app", "Score approaches side by side, with a verdict."),
     "train": ("finetune.commands.train", "app", "Fine-tune a BERT on labelled texts."),
     "sweep": ("finetune.commands.sweep", "app", "Search the hyper-parameters that do best."),

@@ -14,6 +14,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agents.budget import new_calls
+from agents.memory.summary import recalled
 from agents.prompts import answer_prompt, route_prompt
 from agents.router import EmbeddedRouter, after_route, after_tools
 from agents.state import Context, Routing, State, found_evidence, turn_messages
@@ -109,7 +110,7 @@ def _ask_llm(state: State, context: Context) -> AIMessage | None:
     """
     try:
         bound = context.llm.chat.bind_tools(list(context.catalogue.tools.values()))
-        decision = bound.invoke(route_prompt(state["messages"]))
+        decision = bound.invoke(route_prompt(recalled(state, context.llm)))
         assert isinstance(decision, AIMessage)
         return decision
     except Exception as error:  # each provider's client has errors of its own
@@ -124,15 +125,16 @@ def _refuses_tools(error: Exception) -> bool:
 
 def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     """Compose the answer from this turn's evidence; without any, from the conversation alone."""
-    turn = turn_messages(state["messages"])
+    messages = recalled(state, runtime.context.llm)
+    turn = turn_messages(messages)
     used_up = runtime.context.budget.used_up(turn)
     if used_up:
         return {
             "messages": [AIMessage(f"No answer: this question has used up its {used_up}. What was found is below.")]
         }
-    history = state["messages"][: len(state["messages"]) - len(turn)]
+    history = messages[: len(messages) - len(turn)]
     failures = [message.text for message in turn if isinstance(message, ToolMessage) and message.status == "error"]
-    prompt = answer_prompt(history, turn[0].text, found_evidence(state["messages"]), failures)
+    prompt = answer_prompt(history, turn[0].text, found_evidence(turn), failures)
     try:
         return {"messages": [runtime.context.llm.chat.invoke(prompt)]}
     except BakeoffError:

@@ -1,7 +1,7 @@
 """What travels through the graph in one turn, and what is fixed for it."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
@@ -25,12 +25,20 @@ class Routing(TypedDict):
 NOT_YET = Routing(kind="embedded", scores={}, note="")
 
 
+class Summary(TypedDict):
+    """What prompts hold in place of the conversation's beginning: up to and with the message of the id `upto`."""
+
+    text: str
+    upto: str
+
+
 class State(TypedDict):
-    """The conversation, and this turn's routing and number of routing decisions."""
+    """The conversation, its summary if it grew long, and this turn's routing and number of routing decisions."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     routing: Routing
     rounds: int
+    summary: NotRequired[Summary]
 
 
 @dataclass(frozen=True)

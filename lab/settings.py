@@ -67,6 +67,7 @@ class Settings(BaseSettings):
     seed: int = 0
     timeout_seconds: float = Field(default=20.0, gt=0)
     concurrency: int = Field(default=4, ge=1, le=64)
+    context_tokens: int = Field(default=8192, ge=512)
     usd_per_hour: float | None = Field(default=None, ge=0)
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_hosts)] = ()
 
@@ -77,6 +78,7 @@ class Settings(BaseSettings):
     hf_token: SecretStr | None = Field(default=None, validation_alias=_customary("hf_token"))
     sweep_storage: SecretStr | None = None
     mcp_token: SecretStr | None = None
+    database_url: SecretStr | None = None
     tavily_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("tavily_api_key"))
     tavily_api_base_url: str | None = Field(default=None, validation_alias=_customary("tavily_api_base_url"))
     wikipedia_api_url: str | None = Field(default=None, validation_alias=_customary("wikipedia_api_url"))
