@@ -36,6 +36,10 @@ bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m benchmarks.prediction
 	$(VENV)/bin/python -m benchmarks.memory
 	$(VENV)/bin/python -m benchmarks.judge
+	$(VENV)/bin/python -m benchmarks.ingestion
+	$(VENV)/bin/python -m benchmarks.querying
+	$(VENV)/bin/python -m benchmarks.growth
+	$(VENV)/bin/python -m benchmarks.suggesting
 
 setup: $(VENV)/.installed-$(GEMMA)
 

@@ -18,6 +18,7 @@ COMMANDS = {
     "sweep": ("finetune.commands.sweep", "app", "Search the hyper-parameters that do best."),
     "classifier": ("finetune.commands.classifier", "app", "The trained classifiers: list, show, promote, predict."),
     "watch": ("finetune.commands.watch", "app", "Follow trainings and predictions; tell what goes wrong."),
+    "suggest": ("agents.suggest.commands", "app", "Show nearest past cases and a warning as one types."),
     "index": ("rag.commands", "app", "The document index: add, search, status."),
     "llm": ("lab.commands", "app", "Base LLMs: check."),
     "tools": ("agents.commands", "app", "The agent's tools."),

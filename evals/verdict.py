@@ -8,6 +8,7 @@ from lab.statistics import Comparison
 
 TUNED, RETRIEVED = ("finetuned", "linear_probe"), ("rag", "knn")
 SIDES = dict.fromkeys(TUNED, "Fine-tune") | dict.fromkeys(RETRIEVED, "Retrieve") | {"closed_book": "Ask the LLM alone"}
+SIDES |= {"dense": "Search by meaning", "bm25": "Search by words", "fused": "Search by both", "reranked": "Rerank"}
 SIGNIFICANT = 0.05
 
 

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     embeddings: str = "embedded:minilm"
     chroma_url: str | None = None
     chroma_token: SecretStr | None = None
+    reranker: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     router: Literal["auto", "native", "embedded"] = "auto"

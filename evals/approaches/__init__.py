@@ -24,6 +24,10 @@ def build_approach(arm: Arm, suite: Suite) -> Approach:
     match arm.approach:
         case "closed_book" | "knn" | "rag" if suite.kind == "knowledge":
             return _answering(arm, suite)
+        case "dense" | "bm25" | "fused" | "reranked":
+            from evals.approaches.searching import Search
+
+            return Search(arm.approach, arm.reranker if arm.approach == "reranked" else None)
         case "majority":
             from evals.approaches.baselines import Majority
 

@@ -44,8 +44,10 @@ def whole_arm(arm: Arm, kind: str, rates: Rates, ready: Ready) -> Part:
             return Joined([])
         case "zero_shot":
             return Prompted(arm, rates, shots=0)
-        case "knn":
+        case "knn" | "dense" | "bm25" | "fused":
             return indexed
+        case "reranked":
+            return Joined([indexed, Unknown("how long a reranker reads cannot be foretold", learns=False)])
         case "rag":
             return Joined([indexed, Prompted(arm, rates, arm.k)])
         case "linear_probe" | "finetuned":

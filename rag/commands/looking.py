@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
@@ -11,27 +12,42 @@ from lab.console import Console
 from lab.errors import GateFailed
 
 
+class How(StrEnum):
+    """What passages are found by."""
+
+    DENSE = "dense"
+    BM25 = "bm25"
+    FUSED = "fused"
+
+
 def search(
     query: Annotated[str, typer.Argument(help="What to look for.")],
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="How many passages.")] = 4,
+    how: Annotated[How, typer.Option(help="By meaning, by words (BM25), or by both.")] = How.FUSED,
+    rerank: Annotated[
+        str | None, typer.Option(help="Rank the best anew: embedded:minilm, or a cross-encoder's id or folder.")
+    ] = None,
+    min_score: Annotated[float, typer.Option(help="Say that nothing was found below this cosine similarity.")] = -1.0,
     source: Annotated[str, typer.Option(help="Only in sources that fit this glob: 'faq.md', 'notes/*'.")] = "",
     label: Annotated[str, typer.Option(help="Only labelled examples with this label.")] = "",
     json: Json = False,
 ) -> None:
-    """Show the passages nearest to a query, with their places."""
+    """Show the passages that fit a query best, with their places."""
+    from lab.settings import settings
     from rag.generations import document_index
     from rag.index import as_documents
     from rag.passages import Within
+    from rag.retrieve import search_documents
 
-    index = document_index()
-    evidence = index.search([query], k, Within(source, label))[0]
+    within = Within(source, label) if source or label else None
+    evidence = search_documents(query, k, how.value, rerank or settings().reranker, min_score, within)
     if json:
         Console().document(as_documents(evidence))
         return
     if not evidence:
         Console().note(
-            "no passage fits --source and --label"
-            if len(index)
+            "nothing relevant was found"
+            if len(document_index())
             else "the index is empty; fill it with: bakeoff index add"
         )
     for number, item in enumerate(evidence, 1):
