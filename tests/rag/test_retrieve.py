@@ -97,9 +97,8 @@ def test_the_index_of_words_is_kept_on_disk_until_the_passages_change(index: Ind
     assert not [path for path in kept[0].iterdir() if path.suffix in (".pkl", ".pickle")]
     before = (kept[0] / "vocab.index.json").stat().st_mtime_ns
     code = (
-        "from rag.index import Index; from rag.lexical import Lexical; from lab.embeddings import Embedder;"
-        "index = Index('documents', type('E', (), {'name': 'embedded:minilm'})());"
-        "print(Lexical.of(index).search(['cafe'], 1)[0][0].source)"
+        "from rag import document_index; from rag.lexical import Lexical;"
+        "print(Lexical.of(document_index()).search(['cafe'], 1)[0][0].source)"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=_here())
     assert told.stdout.strip() == "coffee.md", told.stderr
