@@ -9,12 +9,11 @@ import secrets
 import socket
 from collections.abc import Callable
 from functools import cache, wraps
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated, Any
 
 from pydantic import Field
 
+from agents.suggest import Suggester
 from agents.tools.classifier import classify as classified
 from agents.tools.knowledge import search_knowledge
 from agents.tools.mcp.library import AccessToken, FastMCP, TokenVerifier, ToolError
@@ -39,7 +38,7 @@ Text = Annotated[str, Field(description="The text as it stands.", min_length=1)]
 def lab_server() -> FastMCP[Any]:
     """Return the server with the agent's tools: search_index, classify, wikipedia and suggest."""
     server: FastMCP[Any] = FastMCP("bakeoff", instructions=INSTRUCTIONS, mask_error_details=True)
-    for tool in (search_index, classify, wikipedia, *([suggest] if find_spec("agents.suggest") else [])):
+    for tool in (search_index, classify, wikipedia, suggest):
         offer(server, tool)
     return server
 
@@ -76,8 +75,7 @@ def wikipedia(query: Query) -> dict[str, Any]:
 
 def suggest(text: Text) -> dict[str, Any]:
     """For a text that is being written: the nearest past cases, and a warning if the classifier is sure of one."""
-    document: dict[str, Any] = _suggester().suggest(text).document()
-    return document
+    return _suggester().suggest(text).document()
 
 
 def serve_stdio(server: FastMCP[Any]) -> None:
@@ -144,5 +142,5 @@ def _wikipedia() -> WikipediaTool:
 
 
 @cache
-def _suggester() -> Any:
-    return import_module("agents.suggest").Suggester.over_examples()
+def _suggester() -> Suggester:
+    return Suggester.over_examples()

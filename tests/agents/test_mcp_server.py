@@ -70,7 +70,7 @@ def test_over_stdio_the_tools_answer_and_the_runs_are_there(with_classifier: Pat
             told = await client.initialize()
             assert told.server_info.name == "bakeoff"
             tools = {tool.name: tool for tool in (await client.list_tools()).tools}
-            assert {"search_index", "classify", "wikipedia", "compare"} <= set(tools)
+            assert set(tools) == {"search_index", "classify", "wikipedia", "suggest", "compare"}
             assert tools["classify"].input_schema["required"] == ["text"]
             found = await _call(client, "search_index", query="How long is the refund period of the kettle?")
             assert "45 days" in found["evidence"][0]["text"]
