@@ -1,8 +1,8 @@
 """`bakeoff suggest`: how fast it answers over 10,000 past cases, and how early its warning is right.
 
-`python -m benchmarks.suggesting` trains a champion on all training tweets, two passes, indexes 10,000 human-rated texts
-as past cases, and asks for suggestions with the beginnings of test tweets, one at a time, as somebody types. The goal
-is a 95th percentile of 50 ms on two cores. The second table is of all test tweets at 25, 50, 75 and 100 % of their
+`python -m benchmarks.suggesting` trains a champion on all training tweets in two passes, indexes 10,000 human-rated
+texts as past cases, and asks for suggestions with the beginnings of test tweets, one at a time, as somebody types. The
+goal is a 95th percentile of 50 ms on two cores. The second table is of all test tweets at 25, 50, 75 and 100 % of their
 characters: how many get a warning, how often it is the label that the champion gives the whole text, and how often it
 is the true one.
 """

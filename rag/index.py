@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from lab.errors import BakeoffError
 from lab.settings import settings
 from lab.workspace import fingerprint
 from rag.passages import Evidence, Passage, Within, numbered
+from rag.rows import Held, evidence_of, held_of, moved_since, passage_of, row_of
 from rag.store import Store
 
 if TYPE_CHECKING:
@@ -38,14 +39,6 @@ class Sync:
     unchanged: int = 0
     seconds: float = 0.0
     moved: int = 0
-
-
-class Held(NamedTuple):
-    """Where the index holds a passage to stand."""
-
-    source: str
-    span: tuple[int, int]
-    place: str
 
 
 class Index:
@@ -101,7 +94,7 @@ class Index:
     @property
     def stamp(self) -> str:
         """Return what changes with each change of the index, so that what was made from it can be known as old."""
-        return f"{self.collection} {self.store.last_change(self.collection)}"
+        return fingerprint(self.collection, self.store.last_change(self.collection))
 
     def sync(
         self,
@@ -158,7 +151,7 @@ class Index:
                 query_embeddings=cast(Any, vectors), n_results=min(k, count), where=cast(Any, where)
             )
             rows = zip(*(found[part] or [] for part in ("ids", "documents", "metadatas", "distances")), strict=True)
-            return [[_evidence(*one) for one in zip(*row, strict=True)] for row in rows]
+            return [[evidence_of(*one) for one in zip(*row, strict=True)] for row in rows]
 
         return self._ask(ask, [[] for _ in vectors])
 
@@ -172,7 +165,7 @@ class Index:
         def ask(collection: "ChromaCollection") -> dict[str, Passage]:
             rows = collection.get(ids=None if ids is None else sorted(ids), include=["documents", "metadatas"])
             each = zip(rows["ids"], rows["documents"] or [], rows["metadatas"] or [], strict=True)
-            return {identifier: _passage(text, row) for identifier, text, row in each}
+            return {identifier: passage_of(text, row) for identifier, text, row in each}
 
         return self._ask(ask, {}) if ids is None or ids else {}
 
@@ -194,7 +187,7 @@ class Index:
             for first in range(0, 1 if named is None else len(named), SOURCES):
                 where = None if named is None else {"source": {"$in": named[first : first + SOURCES]}}
                 rows = collection.get(where=cast(Any, where), include=["metadatas"])
-                found |= zip(rows["ids"], map(_held, rows["metadatas"] or []), strict=True)
+                found |= zip(rows["ids"], map(held_of, rows["metadatas"] or []), strict=True)
             return found
 
         return self._ask(ask, {})
@@ -233,7 +226,7 @@ class Index:
                 ids=[passage.id for passage in passages],
                 embeddings=cast(Any, rows),
                 documents=[passage.text for passage in passages],
-                metadatas=[_metadata(passage) for passage in passages],
+                metadatas=[row_of(passage) for passage in passages],
             )
 
     def move(self, passages: Sequence[Passage]) -> None:
@@ -242,7 +235,7 @@ class Index:
             some = passages[first : first + PAGE]
             with self.store.change(self.collection) as collection:
                 # Without the embeddings: to set even the same ones, HNSW takes as long as to add them eightfold.
-                collection.update(ids=[p.id for p in some], metadatas=[_metadata(p) for p in some])
+                collection.update(ids=[p.id for p in some], metadatas=[row_of(p) for p in some])
 
     def remove(self, ids: Sequence[str]) -> None:
         """Remove passages; the store must be held."""
@@ -297,12 +290,6 @@ class Index:
         return {"$and": parts} if len(parts) > 1 else parts[0] if parts else None
 
 
-def moved_since(known: Mapping[str, Held], wanted: Mapping[str, Passage]) -> list[Passage]:
-    """Return the passages that the index holds at another place than where they stand."""
-    both = ((known[identifier], passage) for identifier, passage in wanted.items() if identifier in known)
-    return [passage for held, passage in both if (held.span, held.place) != (passage.span, passage.place)]
-
-
 def example_index(dataset_fingerprint: str, embedder: Embedder | None = None) -> Index:
     """Return the index of one training set's labelled examples; approaches that retrieve share it."""
     return Index(f"examples-{dataset_fingerprint}", embedder or settings().embeddings)
@@ -326,24 +313,3 @@ def index_status() -> list[dict[str, Any]]:
 def as_documents(evidence: Sequence[Evidence]) -> list[dict[str, Any]]:
     """Return evidence as the JSON of DESIGN: numbered from 1."""
     return [{"n": n, **asdict(item)} for n, item in enumerate(evidence, 1)]
-
-
-def _metadata(passage: Passage) -> dict[str, Any]:
-    (start, end), place = passage.span, passage.place
-    row = {"source": passage.source, "start": start, "end": end, "label": passage.label, "place": place}
-    return row | {"occurrence": passage.occurrence}
-
-
-def _held(row: Any) -> Held:
-    return Held(row["source"], (int(row["start"]), int(row["end"])), row.get("place", ""))
-
-
-def _passage(text: str, row: Any) -> Passage:
-    """Return a passage from its text and metadata in Chroma."""
-    held = _held(row)
-    return Passage(text, held.source, held.span, row["label"], held.place, int(row.get("occurrence", 0)))
-
-
-def _evidence(identifier: str, text: str, row: Any, distance: float) -> Evidence:
-    found = _passage(text, row)
-    return Evidence(text, found.source, found.span, 1 - distance, found.label, found.place, identifier)

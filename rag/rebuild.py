@@ -9,8 +9,9 @@ from lab.console import progress
 from lab.embeddings import Embedder
 from lab.errors import BakeoffError, GateFailed
 from rag.generations import NAME, active, index_of, new_generation
-from rag.index import BATCH, Index, moved_since
+from rag.index import BATCH, Index
 from rag.ledger import Generation, Ledger
+from rag.rows import moved_since
 from rag.store import Store
 from rag.sync import DocumentSync, bring_in_line
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from lab.console import Bar, progress
 from lab.workspace import fingerprint
 from rag.generations import active, index_of
-from rag.index import BATCH, SOURCES, Held, Index, Sync, moved_since
+from rag.index import BATCH, SOURCES, Index, Sync
 from rag.ledger import Generation, Ledger, Source, Target
 from rag.passages import Passage, numbered
 from rag.reading.origins import Columns, Origin, Skipped
+from rag.rows import Held, moved_since
 from rag.store import Store
 from rag.targets import check_readable, chosen, found, is_fault, is_gone, lasting_stamp, resolved
 
@@ -227,8 +228,10 @@ class _Run:
         changes, self.waiting = self.waiting, []
         pending = [change for change in changes if change.new or change.moved or change.gone]
         self._note(replace(change.source, status="pending") for change in pending)
-        weighed = ((passage, 1 / len(change.new)) for change in pending for passage in change.new)
-        while batch := list(islice(weighed, BATCH)):
+        weighed = [(passage, 1 / len(change.new)) for change in pending for passage in change.new]
+        size = -(-len(weighed) // max(1, len(weighed) // BATCH))  # like parts, of one to two BATCHes
+        for first in range(0, len(weighed), size or 1):
+            batch = weighed[first : first + size]
             self.index.add([passage for passage, _ in batch])
             bar.advance(sum(weight for _, weight in batch))
         self.index.move([passage for change in pending for passage in change.moved])

@@ -77,7 +77,7 @@ def zygote() -> Iterator[Callable[[object], Any]]:
 
         assert json.loads(streams[1].readline()) == "ready"
         yield ask
-        process.stdin.close()
+        process.kill()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The index tells the truth about its passages, whatever happened before."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +94,13 @@ def test_nothing_to_index_is_one_line(name: str, tmp_path: Path) -> None:
     (tmp_path / "junk").mkdir()
     with pytest.raises(BakeoffError):
         add_documents(tmp_path / name)
+
+
+def test_a_document_that_is_not_text_is_named(bakeoff: Callable[..., Outcome], tmp_path: Path) -> None:
+    (tmp_path / "x.md").write_bytes(b"caf\xe9")
+    outcome = bakeoff("index", "add", "x.md")
+    assert outcome.code == 1
+    assert re.search(r"skipped .*x\.md: .*UTF-8 text: the byte 0xe9 at 3", outcome.err)
 
 
 def test_the_commands_add_search_and_show(bakeoff: Callable[..., Outcome], tmp_path: Path) -> None:
