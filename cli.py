@@ -20,7 +20,7 @@ COMMANDS = {
     "classifier": ("finetune.commands.classifier", "app", "The trained classifiers: list, show, promote, predict."),
     "watch": ("finetune.commands.watch", "app", "Follow trainings and predictions; tell what goes wrong."),
     "suggest": ("agents.suggest.commands", "app", "Show nearest past cases and a warning as one types."),
-    "index": ("rag.commands", "app", "The document index: add, search, status."),
+    "index": ("rag.commands", "app", "The document index: add, sync, search, show, verify, rebuild."),
     "llm": ("lab.commands", "app", "Base LLMs: check."),
     "tools": ("agents.tool_commands", "app", "The agent's tools: list, call; MCP servers: trust."),
     "mcp": ("evals.commands.mcp", "app", "Offer the lab's tools and runs to MCP clients."),

@@ -26,6 +26,8 @@ def chat(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with an earlier conversation.")] = False,
     llm: Annotated[str | None, typer.Option(help="The base LLM, e.g. embedded:smollm2 or openai:gpt-5-mini.")] = None,
+    team: Annotated[bool, typer.Option("--team", help="Let a team work on each question.")] = False,
+    lang: Annotated[str | None, typer.Option(help="Wikipedia's language, such as de.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document (with -q).")] = False,
 ) -> None:
     """Talk with the agent: it routes between Wikipedia, web search, your documents and your classifier.
@@ -37,6 +39,7 @@ def chat(
     from agents.terminal import chat as talk
     from agents.tools.mcp import confirm_project
     from lab.llm import resolve_llm
+    from lab.settings import overridden
 
     if name and not resume:
         raise BakeoffError(
@@ -45,16 +48,17 @@ def chat(
     if json and question is None:
         raise BakeoffError("a question with --json", "none", 'ask one: bakeoff chat -q "…" --json')
     confirm_project()
-    if question is not None and not resume:
-        _answer(Conversation(resolve_llm(llm)), question, json)
-        return
-    with open_memory() as memory:
-        identifier = memory.find(name).id if resume else new_id()
-        conversation = Conversation(resolve_llm(llm), memory=memory, id=identifier)
-        if question is None:
-            talk(conversation, resumed=resume)
-        else:
-            _answer(conversation, question, json)
+    with overridden({"BAKEOFF_WIKIPEDIA_LANG": lang} if lang else {}):
+        if question is not None and not resume:
+            _answer(Conversation(resolve_llm(llm), team=team), question, json)
+            return
+        with open_memory() as memory:
+            identifier = memory.find(name).id if resume else new_id()
+            conversation = Conversation(resolve_llm(llm), memory=memory, id=identifier, team=team)
+            if question is None:
+                talk(conversation, resumed=resume)
+            else:
+                _answer(conversation, question, json)
     if conversation.left_behind:  # the interpreter would wait for its thread, as long as the server's time-out is
         sys.stdout.flush()
         os._exit(0)

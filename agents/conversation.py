@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -16,14 +16,15 @@ from agents.claims import check_claims
 from agents.graph import build_graph
 from agents.interruptible import Interruptible, Stop
 from agents.memory import Memory, Transcript, is_unfinished, new_id, summarise, unreachable_explained
-from agents.state import NOT_YET, Context, RouterKind, State, found_evidence, turn_messages
+from agents.state import NOT_YET, Context, State, found_evidence, router_kind, turn_messages
+from agents.team import build_team, opening, ordered
 from agents.tools.catalogue import Catalogue, offered_tools
 from agents.turn import ToolRun, Turn, tokens_of, tool_runs
 from lab.llm import BaseLLM, resolve_llm
-from lab.settings import settings
 
 STREAMED: Sequence[StreamMode] = ["updates", "messages"]
 NO_ANSWER = "(no answer)"
+NOTHING_HOLDS = "Nothing that was found answers the question."
 
 
 @dataclass
@@ -31,13 +32,14 @@ class Conversation:
     """Talks with one base LLM at a time; `llm` can be swapped between turns, the memory stays.
 
     Without a `memory` it is forgotten with this object. With one, the `id` names the conversation that goes on there;
-    it may be changed between turns.
+    it may be changed between turns. With `team` several work on each question, which may be changed as well.
     """
 
     llm: BaseLLM = field(default_factory=resolve_llm)
     catalogue: Catalogue = field(default_factory=offered_tools)
     memory: Memory | None = None
     id: str = field(default_factory=new_id)
+    team: bool = False
 
     def __post_init__(self) -> None:
         """Compile the graph."""
@@ -53,9 +55,14 @@ class Conversation:
         start = perf_counter()
         with self.memory.turn(self.id, question) if self.memory else nullcontext():
             asked, notes, spent = self._prepared(question)
-            yield from self._run(asked)
-            state = self._snapshot().values
-            yield self._turn(state, notes, perf_counter() - start, spent)
+            if self.team:
+                done = yield from self._run_team(asked, question)
+                spent, trace = spent + tokens_of(done["messages"]), done["trace"]
+            else:
+                yield from self._run(asked)
+                trace = []
+            turn = self._turn(self._snapshot().values, notes, perf_counter() - start, spent)
+            yield replace(turn, trace=trace)
 
     def answer(self, question: str) -> Turn:
         """Ask and wait for the whole turn."""
@@ -98,14 +105,13 @@ class Conversation:
 
     def _run(self, asked: State) -> Generator["str | ToolRun", None, None]:
         calls: dict[str | None, ToolCall] = {}
-        context = Context(self.llm, self._router(), self.catalogue, TurnBudget.of(self.llm))
         stop = Stop()
         # sync: written before the next step begins, so that whoever ends the process loses the step it was at alone.
         steps: Any = partial(
             self._graph.stream,
             asked,
             self._config | {"callbacks": [stop]},
-            context=context,
+            context=self._context(),
             stream_mode=STREAMED,
             durability="sync" if self.memory else "async",
         )
@@ -121,11 +127,29 @@ class Conversation:
                     elif isinstance(message, ToolMessage):
                         yield ToolRun.of(calls[message.tool_call_id], message)
 
-    def _router(self) -> RouterKind:
-        wanted = settings().router
-        if wanted == "auto":
-            return "embedded" if self.llm.embedded else "native"
-        return wanted
+    def _run_team(self, asked: State, question: str) -> Generator["str | ToolRun", None, dict[str, Any]]:
+        """Let the team answer, and note what it found and said as this turn's messages; return how it ended."""
+        stop, done, told = Stop(), dict[str, Any](), 0
+        steps: Any = partial(
+            build_team(self.catalogue).stream,
+            opening(question),
+            {"callbacks": [stop]},
+            context=self._context(),
+            stream_mode="values",
+        )
+        for done in self._turns.run(steps, stop):
+            for finding in done["findings"][told:]:
+                yield from tool_runs(finding["messages"])
+            told = len(done["findings"])
+        answer = " ".join(done["answers"]) or NOTHING_HOLDS
+        found = [m for finding in ordered(done["findings"]) for m in finding["messages"] if m.type != "human"]
+        messages = [*asked["messages"], *found, AIMessage(answer)]
+        self._graph.update_state(self._config, asked | {"messages": messages}, as_node="answer")
+        yield answer
+        return done
+
+    def _context(self) -> Context:
+        return Context(self.llm, router_kind(self.llm), self.catalogue, TurnBudget.of(self.llm))
 
     def _unheard(self, notes: Sequence[str]) -> list[str]:
         """Return the notes that this conversation has not told yet: each is worth saying once."""

@@ -13,14 +13,15 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agents.budget import new_calls
+from agents.budget import TurnBudget, new_calls
 from agents.memory.summary import recalled
 from agents.prompts import answer_prompt, route_prompt
 from agents.router import EmbeddedRouter, after_route, after_tools
-from agents.state import Context, Routing, State, found_evidence, turn_messages
-from agents.tools.catalogue import Catalogue, explain_failure
+from agents.state import Context, Routing, State, found_evidence, router_kind, turn_messages
+from agents.tools.catalogue import Catalogue, explain_failure, offered_tools
 from agents.tools.mcp import is_outside, nearest_tool
 from lab.errors import BakeoffError
+from lab.llm import resolve_llm
 from lab.redact import reason
 from lab.settings import settings
 
@@ -45,6 +46,19 @@ def build_graph(
     return graph.compile(checkpointer=checkpointer)
 
 
+def open_graph() -> CompiledStateGraph[State, Context, State, State]:
+    """Return the agent's graph as langgraph.json names it, for LangGraph's own tools: over the tools on offer here."""
+    return build_graph(offered_tools())
+
+
+def _context(runtime: Runtime[Context]) -> Context:
+    """Return what the caller chose; LangGraph's own tools choose nothing, and get what the settings say."""
+    if runtime.context is not None:
+        return runtime.context
+    llm = resolve_llm()
+    return Context(llm, router_kind(llm), offered_tools(), TurnBudget.of(llm))
+
+
 def add_tools(graph: StateGraph[Any, Context, Any, Any], catalogue: Catalogue) -> None:
     """Add the node that runs the calls of a decision, all at the same time; one that fails becomes a message."""
     tools = list(catalogue.tools.values())
@@ -53,7 +67,7 @@ def add_tools(graph: StateGraph[Any, Context, Any, Any], catalogue: Catalogue) -
 
 def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     """Decide which tools to call; the decision is an AIMessage, with tool calls or without."""
-    context, turn = runtime.context, turn_messages(state["messages"])
+    context, turn = _context(runtime), turn_messages(state["messages"])
     rounds, note = 1 + sum(message.type == "ai" for message in turn), ""
     used_up = context.budget.used_up(turn)
     if used_up:
@@ -125,9 +139,10 @@ def _refuses_tools(error: Exception) -> bool:
 
 def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     """Compose the answer from this turn's evidence; without any, from the conversation alone."""
-    messages = recalled(state, runtime.context.llm)
+    context = _context(runtime)
+    messages = recalled(state, context.llm)
     turn = turn_messages(messages)
-    used_up = runtime.context.budget.used_up(turn)
+    used_up = context.budget.used_up(turn)
     if used_up:
         return {
             "messages": [AIMessage(f"No answer: this question has used up its {used_up}. What was found is below.")]
@@ -136,11 +151,11 @@ def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     failures = [message.text for message in turn if isinstance(message, ToolMessage) and message.status == "error"]
     prompt = answer_prompt(history, turn[0].text, found_evidence(turn), failures)
     try:
-        return {"messages": [runtime.context.llm.chat.invoke(prompt)]}
+        return {"messages": [context.llm.chat.invoke(prompt)]}
     except BakeoffError:
         raise
     except Exception as error:  # each provider's client has errors of its own
-        raise unreachable(runtime.context, error) from error
+        raise unreachable(context, error) from error
 
 
 def unreachable(context: Context, error: Exception) -> BakeoffError:

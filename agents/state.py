@@ -9,6 +9,7 @@ from langgraph.graph.message import add_messages
 from agents.budget import TurnBudget
 from agents.tools.catalogue import Catalogue
 from lab.llm import BaseLLM
+from lab.settings import settings
 from rag import Evidence
 
 RouterKind = Literal["native", "embedded"]
@@ -49,6 +50,14 @@ class Context:
     router: RouterKind
     catalogue: Catalogue
     budget: TurnBudget
+
+
+def router_kind(llm: BaseLLM) -> RouterKind:
+    """Return who routes for a base LLM: itself where it may call tools, unless the settings say otherwise."""
+    wanted = settings().router
+    if wanted == "auto":
+        return "embedded" if llm.embedded else "native"
+    return wanted
 
 
 def turn_messages(messages: list[AnyMessage]) -> list[AnyMessage]:

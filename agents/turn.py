@@ -1,7 +1,7 @@
 """A question answered, as data: what was said, which tools ran, and what they found."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
@@ -59,6 +59,7 @@ class Turn:
     router: dict[str, Any]
     seconds: float
     tokens: int
+    trace: list[str] = field(default_factory=list)  # who of a team did what
 
     def document(self) -> dict[str, Any]:
         """Return the turn as the JSON document of `bakeoff chat -q … --json`."""
@@ -72,4 +73,5 @@ class Turn:
             "seconds": round(self.seconds, 3),
             "tokens": self.tokens,
             "notes": self.notes,
+            **({"trace": self.trace} if self.trace else {}),
         }

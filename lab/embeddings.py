@@ -57,10 +57,9 @@ class Embedder:
         self._encoder: Encoder = exported or TorchEncoder(name, device)
 
     @classmethod
-    @loaded_once
     def load(cls, name: str | None = None) -> "Embedder":
         """Return the embedder called `name` (default: the settings'), loaded once per process."""
-        return cls(name or settings().embeddings)
+        return _embedder(name or settings().embeddings)
 
     @property
     def dimension(self) -> int:
@@ -75,6 +74,11 @@ class Embedder:
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one unit vector per text, shape (len(texts), dimension)."""
         return self._encoder.outputs(texts)
+
+
+@loaded_once
+def _embedder(name: str) -> Embedder:
+    return Embedder(name)
 
 
 class TorchEncoder:

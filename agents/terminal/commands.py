@@ -164,6 +164,12 @@ def _rename(session: Session, title: str) -> None:
     session.console.note(f"now called '{session.memory.rename(session.about().id, title).title}'")
 
 
+def _team(session: Session, _: str) -> None:
+    session.conversation.team = not session.conversation.team
+    told = "a team works on each question: manager, researchers, writer, reviewer"
+    session.console.note(told if session.conversation.team else "one agent answers")
+
+
 def _help(session: Session, _: str) -> None:
     for name, command in COMMANDS.items():
         say(f"{f'/{name} {command.argument}':16} {command.help}", indent=" " * 17)
@@ -184,6 +190,7 @@ COMMANDS: dict[str, Command] = {
     "resume": Command("[NAME]", "go on with an earlier conversation; without a name, list them", _resume),
     "new": Command("", "begin a new conversation", _new),
     "rename": Command("TITLE", "give this conversation a title", _rename),
+    "team": Command("", "let a team work on each question, or one agent again", _team),
     "help": Command("", "this list", _help),
     "quit": Command("", "leave (or /exit, Ctrl-D)", _quit),
 }

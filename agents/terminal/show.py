@@ -54,7 +54,7 @@ def _show_findings(turn: Turn) -> None:
     for claim in turn.claims:
         if claim.n is None:
             say(f"  [?] in no source: {claim.text}", indent="      ")
-    for note in turn.notes:
+    for note in (*turn.trace, *turn.notes):
         Console().note(note)
     show_sources(turn.evidence)
 
