@@ -12,6 +12,7 @@ import pytest
 
 from agents import Conversation
 from agents.calling import call_tool
+from agents.routing.utterances import load_utterances
 from agents.tools.catalogue import own_tools
 from agents.tools.mcp import confirm_project, mcp_catalogue, nearest_tool
 from agents.tools.mcp.servers import configured_servers
@@ -184,7 +185,6 @@ def test_tables_are_named_in_plain_words_only() -> None:
 
 def test_few_questions_for_the_agents_own_tools_go_to_a_servers() -> None:
     """The figure at NEAR in agents/tools/mcp/choice.py."""
-    import yaml
     from langchain_core.tools import StructuredTool
 
     text = {"type": "string"}
@@ -211,8 +211,6 @@ def test_few_questions_for_the_agents_own_tools_go_to_a_servers() -> None:
         assert near
         assert (near[0]["name"], near[0]["args"]) == (name, arguments)
     assert nearest_tool("Execute a SELECT query on the SQLite database", offered) is None
-    import agents
-
-    utterances = yaml.safe_load((Path(agents.__file__).parent / "utterances.yaml").read_text("utf-8"))
-    lost = [text for texts in utterances.values() for text in texts[::3] if nearest_tool(text, offered)]
-    assert lost == []
+    asked = [utterance.text for utterance in load_utterances() if not utterance.history][::3]
+    lost = [text for text in asked if nearest_tool(text, offered)]
+    assert len(lost) <= len(asked) / 100, lost
