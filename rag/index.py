@@ -144,12 +144,9 @@ class Index:
         self._check(vectors)
 
         def ask(collection: "ChromaCollection") -> list[list[Evidence]]:
-            count = collection.count()
-            if not count or not len(vectors):
-                return [[] for _ in vectors]
-            found = collection.query(
-                query_embeddings=cast(Any, vectors), n_results=min(k, count), where=cast(Any, where)
-            )
+            if not len(vectors):
+                return []
+            found = collection.query(query_embeddings=cast(Any, vectors), n_results=k, where=cast(Any, where))
             rows = zip(*(found[part] or [] for part in ("ids", "documents", "metadatas", "distances")), strict=True)
             return [[evidence_of(*one) for one in zip(*row, strict=True)] for row in rows]
 
