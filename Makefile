@@ -36,6 +36,10 @@ bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m benchmarks.prediction
 	$(VENV)/bin/python -m benchmarks.memory
 	$(VENV)/bin/python -m benchmarks.judge
+	$(VENV)/bin/python -m benchmarks.ingestion
+	$(VENV)/bin/python -m benchmarks.querying
+	$(VENV)/bin/python -m benchmarks.growth
+	$(VENV)/bin/python -m benchmarks.suggesting
 
 setup: $(VENV)/.installed-$(GEMMA)
 
@@ -65,7 +69,7 @@ $(VENV)/.installed-$(GEMMA): $(UV) pyproject.toml requirements.lock
 # Real MCP servers for the tests, in an environment of their own: they hold back the mcp that Bakeoff uses.
 $(VENV)/servers/.installed: $(UV)
 	$(UV) venv --quiet --allow-existing --python $(PYTHON) $(VENV)/servers
-	$(UV) pip install --quiet --python $(VENV)/servers mcp-server-sqlite==2025.4.25 mcp-server-time==2026.10.19
+	$(UV) pip install --quiet --python $(VENV)/servers mcp==1.30.0 mcp-server-sqlite==2025.4.25 mcp-server-time==2026.10.10
 	touch $@
 
 $(VENV)/.installed-dev: $(UV) pyproject.toml requirements.lock

@@ -13,14 +13,17 @@ from lab.errors import BakeoffError
 # name: (module, the typer app in it, its line in the help); a module is imported when its command is called.
 COMMANDS = {
     "chat": ("agents.commands", "chat_app", "Talk with the agent."),
+    "conversations": ("agents.memory.commands", "app", "What was said in the chat: list, show, export, delete."),
     "eval": ("evals.commands.eval", "app", "Score approaches side by side, with a verdict."),
     "train": ("finetune.commands.train", "app", "Fine-tune a BERT on labelled texts."),
     "sweep": ("finetune.commands.sweep", "app", "Search the hyper-parameters that do best."),
     "classifier": ("finetune.commands.classifier", "app", "The trained classifiers: list, show, promote, predict."),
     "watch": ("finetune.commands.watch", "app", "Follow trainings and predictions; tell what goes wrong."),
-    "index": ("rag.commands", "app", "The document index: add, search, status."),
+    "suggest": ("agents.suggest.commands", "app", "Show nearest past cases and a warning as one types."),
+    "index": ("rag.commands", "app", "The document index: add, sync, search, show, verify, rebuild."),
     "llm": ("lab.commands", "app", "Base LLMs: check."),
-    "tools": ("agents.commands", "app", "The agent's tools."),
+    "tools": ("agents.tool_commands", "app", "The agent's tools: list, call; MCP servers: trust."),
+    "mcp": ("evals.commands.mcp", "app", "Offer the lab's tools and runs to MCP clients."),
     "advise": ("evals.commands.advise", "app", "Say which arm to use, at what cost, and what would change that."),
     "runs": ("evals.commands.runs", "app", "Eval runs: list, show, compare, gate, reproduce, export."),
 }

@@ -1,4 +1,4 @@
 from .conversation import Conversation as Conversation
-from .conversation import Turn as Turn
+from .turn import Turn as Turn
 from .graph import build_graph as build_graph
 from .router import EmbeddedRouter as EmbeddedRouter

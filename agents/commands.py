@@ -1,55 +1,73 @@
-"""`bakeoff chat` and `bakeoff tools`."""
+"""`bakeoff chat`."""
 
-from typing import Annotated
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lab.command_app import Json, command_app
+from lab.command_app import command_app
 from lab.console import Console
+from lab.errors import BakeoffError
+
+if TYPE_CHECKING:
+    from agents.conversation import Conversation
 
 chat_app = command_app()
-app = command_app("The agent's tools.")
 
 
 @chat_app.command()
 def chat(
+    name: Annotated[
+        str | None, typer.Argument(help="With --resume: which conversation, by id or title; default: the last.")
+    ] = None,
     question: Annotated[
         str | None, typer.Option("--question", "-q", help="Answer this one question and leave.")
     ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with an earlier conversation.")] = False,
     llm: Annotated[str | None, typer.Option(help="The base LLM, e.g. embedded:smollm2 or openai:gpt-5-mini.")] = None,
+    team: Annotated[bool, typer.Option("--team", help="Let a team work on each question.")] = False,
+    lang: Annotated[str | None, typer.Option(help="Wikipedia's language, such as de.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON document (with -q).")] = False,
 ) -> None:
-    """Talk with the agent: it routes between Wikipedia, web search, your documents and your classifier."""
-    from agents.chat import chat as talk
-    from agents.chat import show
-    from agents.conversation import Conversation
-    from lab.errors import BakeoffError
-    from lab.llm import resolve_llm
+    """Talk with the agent: it routes between Wikipedia, web search, your documents and your classifier.
 
+    `bakeoff conversations` lists what was said before. One question with -q is not kept, unless it resumes.
+    """
+    from agents.conversation import Conversation
+    from agents.memory import new_id, open_memory
+    from agents.terminal import chat as talk
+    from agents.tools.mcp import confirm_project
+    from lab.llm import resolve_llm
+    from lab.settings import overridden
+
+    if name and not resume:
+        raise BakeoffError(
+            "a question with -q, or a name with --resume", f"'{name}'", f'write: bakeoff chat -q "{name}"'
+        )
     if json and question is None:
         raise BakeoffError("a question with --json", "none", 'ask one: bakeoff chat -q "…" --json')
-    conversation = Conversation(resolve_llm(llm))
-    if question is None:
-        talk(conversation)
-    elif json:
+    confirm_project()
+    with overridden({"BAKEOFF_WIKIPEDIA_LANG": lang} if lang else {}):
+        if question is not None and not resume:
+            _answer(Conversation(resolve_llm(llm), team=team), question, json)
+            return
+        with open_memory() as memory:
+            identifier = memory.find(name).id if resume else new_id()
+            conversation = Conversation(resolve_llm(llm), memory=memory, id=identifier, team=team)
+            if question is None:
+                talk(conversation, resumed=resume)
+            else:
+                _answer(conversation, question, json)
+    if conversation.left_behind:  # the interpreter would wait for its thread, as long as the server's time-out is
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def _answer(conversation: "Conversation", question: str, json: bool) -> None:
+    from agents.terminal import show
+
+    if json:
         Console().document(conversation.answer(question).document())
     else:
         show(conversation, question)
-
-
-@app.command("list")
-def list_(json: Json = False) -> None:
-    """List the tools on offer, each with its JSON schema."""
-    from agents.tools import offered_tools
-
-    catalogue = offered_tools()
-    if json:
-        tools = catalogue.tools.values()
-        Console().document(
-            [{"name": t.name, "description": t.description, "schema": t.get_input_jsonschema()} for t in tools]
-        )
-        return
-    for tool in catalogue.tools.values():
-        Console().answer(f"{tool.name:10} {tool.description}")
-    for line in catalogue.missing.values():
-        Console().note(line)

@@ -1,98 +1,121 @@
 """One conversation with the agent: ask, follow what happens, read the turn as data."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolCall, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.types import StreamMode
+from langgraph.types import StateSnapshot, StreamMode
 
 from agents.budget import TurnBudget
-from agents.claims import Claim, check_claims
+from agents.claims import check_claims
 from agents.graph import build_graph
-from agents.state import NOT_YET, Context, RouterKind, State, found_evidence, turn_messages
+from agents.interruptible import Interruptible, Stop
+from agents.memory import Memory, Transcript, is_unfinished, new_id, summarise, unreachable_explained
+from agents.state import NOT_YET, Context, State, found_evidence, router_kind, turn_messages
+from agents.team import build_team, opening, ordered
 from agents.tools.catalogue import Catalogue, offered_tools
+from agents.turn import ToolRun, Turn, tokens_of, tool_runs
 from lab.llm import BaseLLM, resolve_llm
-from lab.settings import settings
-from rag import Evidence
-from rag.index import as_documents
 
 STREAMED: Sequence[StreamMode] = ["updates", "messages"]
-
-
-@dataclass(frozen=True)
-class ToolRun:
-    """One tool call: what ran with what, whether it worked (and why not), and how long it took."""
-
-    name: str
-    arguments: dict[str, Any]
-    ok: bool
-    seconds: float
-    error: str | None = None
-
-    @classmethod
-    def of(cls, call: ToolCall, result: ToolMessage) -> "ToolRun":
-        """Join a call with its result."""
-        ok = result.status == "success"
-        seconds = result.additional_kwargs.get("seconds", 0.0)
-        return cls(call["name"], call["args"], ok, seconds, None if ok else result.text)
-
-
-@dataclass(frozen=True)
-class Turn:
-    """A question answered: what was said, done and found."""
-
-    answer: str
-    tools: list[ToolRun]
-    evidence: list[Evidence]
-    claims: list[Claim]
-    notes: list[str]
-    llm: str
-    router: dict[str, Any]
-    seconds: float
-    tokens: int
-
-    def document(self) -> dict[str, Any]:
-        """Return the turn as the JSON document of `bakeoff chat -q … --json`."""
-        return {
-            "answer": self.answer,
-            "tools": [{name: value for name, value in asdict(run).items() if value is not None} for run in self.tools],
-            "evidence": as_documents(self.evidence),
-            "claims": [asdict(claim) for claim in self.claims],
-            "llm": self.llm,
-            "router": self.router,
-            "seconds": round(self.seconds, 3),
-            "tokens": self.tokens,
-            "notes": self.notes,
-        }
+NO_ANSWER = "(no answer)"
+NOTHING_HOLDS = "Nothing that was found answers the question."
 
 
 @dataclass
 class Conversation:
-    """Talks with one base LLM at a time; `llm` can be swapped between turns, the memory stays."""
+    """Talks with one base LLM at a time; `llm` can be swapped between turns, the memory stays.
+
+    Without a `memory` it is forgotten with this object. With one, the `id` names the conversation that goes on there;
+    it may be changed between turns. With `team` several work on each question, which may be changed as well.
+    """
 
     llm: BaseLLM = field(default_factory=resolve_llm)
     catalogue: Catalogue = field(default_factory=offered_tools)
+    memory: Memory | None = None
+    id: str = field(default_factory=new_id)
+    team: bool = False
 
     def __post_init__(self) -> None:
-        """Compile the graph; the conversation is kept in this process."""
-        self._graph = build_graph(self.catalogue, InMemorySaver())
+        """Compile the graph."""
+        self._graph = build_graph(self.catalogue, self.memory.saver if self.memory else InMemorySaver())
         self._told: set[str] = set()
+        self._turns = Interruptible()
 
-    def ask(self, question: str) -> Iterator["str | ToolRun | Turn"]:
-        """Yield what happens, as it happens: each finished tool call, pieces of the answer, and last the Turn."""
-        calls: dict[str | None, ToolCall] = {}
+    def ask(self, question: str) -> Generator["str | ToolRun | Turn", None, None]:
+        """Yield what happens, as it happens: each finished tool call, pieces of the answer, and last the Turn.
+
+        Closing the generator stops the answer at once, whatever it waits for.
+        """
         start = perf_counter()
-        config: Any = {"configurable": {"thread_id": "chat"}}
-        steps = self._graph.stream(
-            State(messages=[HumanMessage(question)], routing=NOT_YET, rounds=0),
-            config,
-            context=Context(self.llm, self._router(), self.catalogue, TurnBudget.of(self.llm)),
+        with self.memory.turn(self.id, question) if self.memory else nullcontext():
+            asked, notes, spent = self._prepared(question)
+            if self.team:
+                done = yield from self._run_team(asked, question)
+                spent, trace = spent + tokens_of(done["messages"]), done["trace"]
+            else:
+                yield from self._run(asked)
+                trace = []
+            turn = self._turn(self._snapshot().values, notes, perf_counter() - start, spent)
+            yield replace(turn, trace=trace)
+
+    def answer(self, question: str) -> Turn:
+        """Ask and wait for the whole turn."""
+        *_, turn = self.ask(question)
+        assert isinstance(turn, Turn)
+        return turn
+
+    def transcript(self) -> Transcript:
+        """Return what was said so far."""
+        return Transcript.of(self._snapshot().values.get("messages", []))
+
+    def last_routing(self) -> dict[str, Any]:
+        """Return how the last question was routed; empty before the first."""
+        return _routing(self._snapshot().values)
+
+    @property
+    def left_behind(self) -> bool:
+        """Return whether a stopped answer still waits for a server, which would keep the process from ending."""
+        return self._turns.left_behind
+
+    @property
+    def _config(self) -> Any:
+        return {"configurable": {"thread_id": self.id}}
+
+    def _snapshot(self) -> StateSnapshot:
+        with unreachable_explained():
+            return self._graph.get_state(self._config)
+
+    def _prepared(self, question: str) -> tuple[State, list[str], int]:
+        """Return what the graph is given, what to tell of it, and the tokens that a summary took."""
+        before = self._snapshot()
+        messages = before.values.get("messages", [])
+        ending = _ending(messages) if is_unfinished(messages) else []
+        state = State(messages=[*ending, HumanMessage(question)], routing=NOT_YET, rounds=0)
+        made = summarise(messages, before.values.get("summary"), self.llm)
+        if made is None:
+            return state, [], 0
+        state["summary"] = made.summary
+        return state, [made.note], made.tokens
+
+    def _run(self, asked: State) -> Generator["str | ToolRun", None, None]:
+        calls: dict[str | None, ToolCall] = {}
+        stop = Stop()
+        # sync: written before the next step begins, so that whoever ends the process loses the step it was at alone.
+        steps: Any = partial(
+            self._graph.stream,
+            asked,
+            self._config | {"callbacks": [stop]},
+            context=self._context(),
             stream_mode=STREAMED,
+            durability="sync" if self.memory else "async",
         )
-        for kind, part in steps:
+        for kind, part in self._turns.run(steps, stop):
             if kind == "messages":
                 message = part[0]
                 if isinstance(message, AIMessageChunk) and message.text:
@@ -103,20 +126,30 @@ class Conversation:
                         calls |= {call["id"]: call for call in message.tool_calls}
                     elif isinstance(message, ToolMessage):
                         yield ToolRun.of(calls[message.tool_call_id], message)
-        state = self._graph.get_state(config).values
-        yield self._turn(state, perf_counter() - start)
 
-    def answer(self, question: str) -> Turn:
-        """Ask and wait for the whole turn."""
-        *_, turn = self.ask(question)
-        assert isinstance(turn, Turn)
-        return turn
+    def _run_team(self, asked: State, question: str) -> Generator["str | ToolRun", None, dict[str, Any]]:
+        """Let the team answer, and note what it found and said as this turn's messages; return how it ended."""
+        stop, done, told = Stop(), dict[str, Any](), 0
+        steps: Any = partial(
+            build_team(self.catalogue).stream,
+            opening(question),
+            {"callbacks": [stop]},
+            context=self._context(),
+            stream_mode="values",
+        )
+        for done in self._turns.run(steps, stop):
+            for finding in done["findings"][told:]:
+                yield from tool_runs(finding["messages"])
+            told = len(done["findings"])
+        answer = " ".join(done["answers"]) or NOTHING_HOLDS
+        found = [m for finding in ordered(done["findings"]) for m in finding["messages"] if m.type != "human"]
+        messages = [*asked["messages"], *found, AIMessage(answer)]
+        self._graph.update_state(self._config, asked | {"messages": messages}, as_node="answer")
+        yield answer
+        return done
 
-    def _router(self) -> RouterKind:
-        wanted = settings().router
-        if wanted == "auto":
-            return "embedded" if self.llm.embedded else "native"
-        return wanted
+    def _context(self) -> Context:
+        return Context(self.llm, router_kind(self.llm), self.catalogue, TurnBudget.of(self.llm))
 
     def _unheard(self, notes: Sequence[str]) -> list[str]:
         """Return the notes that this conversation has not told yet: each is worth saying once."""
@@ -124,26 +157,42 @@ class Conversation:
         self._told.update(fresh)
         return fresh
 
-    def _turn(self, state: dict[str, Any], seconds: float) -> Turn:
+    def _turn(self, state: dict[str, Any], notes: list[str], seconds: float, spent: int) -> Turn:
         messages: list[AnyMessage] = turn_messages(state["messages"])
-        results = {m.tool_call_id: m for m in messages if isinstance(m, ToolMessage)}
-        calls = [call for m in messages if isinstance(m, AIMessage) for call in m.tool_calls]
-        routing = state["routing"]
-        unreached = [f"{m.name}: {m.text}" for m in results.values() if m.status == "error"]
-        notes = [*unreached, *(m.artifact["note"] for m in results.values() if m.artifact), routing["note"]]
-        usages = [m.usage_metadata for m in messages if isinstance(m, AIMessage) and m.usage_metadata]
+        results = [message for message in messages if isinstance(message, ToolMessage)]
+        unreached = [f"{result.name}: {result.text}" for result in results if result.status == "error"]
+        told = [result.artifact["note"] for result in results if result.artifact]
         answer, evidence = messages[-1].text.strip(), found_evidence(state["messages"])
         return Turn(
             answer=answer,
-            tools=[ToolRun.of(call, results[call["id"]]) for call in calls if call["id"] in results],
+            tools=tool_runs(messages),
             evidence=evidence,
             claims=[] if all(item.label for item in evidence) else check_claims(answer, evidence),
-            notes=self._unheard(notes),
+            notes=self._unheard([*notes, *unreached, *told, state["routing"]["note"]]),
             llm=self.llm.name,
-            router={"kind": routing["kind"], "scores": {k: round(v, 4) for k, v in routing["scores"].items()}},
+            router=_routing(state),
             seconds=seconds,
-            tokens=sum(usage["total_tokens"] for usage in usages),
+            tokens=spent + tokens_of(messages),
         )
+
+
+def _routing(state: dict[str, Any]) -> dict[str, Any]:
+    if "routing" not in state:
+        return {}
+    routing = state["routing"]
+    return {"kind": routing["kind"], "scores": {route: round(p, 4) for route, p in routing["scores"].items()}}
+
+
+def _ending(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
+    """Return what ends a turn that was cut off: APIs refuse calls without results, and two questions in a row."""
+    done = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
+    calls = [call for message in messages if isinstance(message, AIMessage) for call in message.tool_calls]
+    results = [
+        ToolMessage("interrupted", name=call["name"], tool_call_id=call["id"], status="error")
+        for call in calls
+        if call["id"] not in done
+    ]
+    return [*results, AIMessage(NO_ANSWER)]
 
 
 def _new_messages(update: Any) -> Iterator[AnyMessage]:

@@ -1,7 +1,7 @@
 """The graph: route -> tools -> answer. Whoever routes, what follows is the same."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
@@ -13,12 +13,15 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agents.budget import new_calls
+from agents.budget import TurnBudget, new_calls
+from agents.memory.summary import recalled
 from agents.prompts import answer_prompt, route_prompt
 from agents.router import EmbeddedRouter, after_route, after_tools
-from agents.state import Context, Routing, State, found_evidence, turn_messages
-from agents.tools.catalogue import Catalogue, explain_failure
+from agents.state import Context, Routing, State, found_evidence, router_kind, turn_messages
+from agents.tools.catalogue import Catalogue, explain_failure, offered_tools
+from agents.tools.mcp import is_outside, nearest_tool
 from lab.errors import BakeoffError
+from lab.llm import resolve_llm
 from lab.redact import reason
 from lab.settings import settings
 
@@ -43,6 +46,19 @@ def build_graph(
     return graph.compile(checkpointer=checkpointer)
 
 
+def open_graph() -> CompiledStateGraph[State, Context, State, State]:
+    """Return the agent's graph as langgraph.json names it, for LangGraph's own tools: over the tools on offer here."""
+    return build_graph(offered_tools())
+
+
+def _context(runtime: Runtime[Context]) -> Context:
+    """Return what the caller chose; LangGraph's own tools choose nothing, and get what the settings say."""
+    if runtime.context is not None:
+        return runtime.context
+    llm = resolve_llm()
+    return Context(llm, router_kind(llm), offered_tools(), TurnBudget.of(llm))
+
+
 def add_tools(graph: StateGraph[Any, Context, Any, Any], catalogue: Catalogue) -> None:
     """Add the node that runs the calls of a decision, all at the same time; one that fails becomes a message."""
     tools = list(catalogue.tools.values())
@@ -51,7 +67,7 @@ def add_tools(graph: StateGraph[Any, Context, Any, Any], catalogue: Catalogue) -
 
 def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     """Decide which tools to call; the decision is an AIMessage, with tool calls or without."""
-    context, turn = runtime.context, turn_messages(state["messages"])
+    context, turn = _context(runtime), turn_messages(state["messages"])
     rounds, note = 1 + sum(message.type == "ai" for message in turn), ""
     used_up = context.budget.used_up(turn)
     if used_up:
@@ -64,9 +80,18 @@ def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
             return {"messages": [decision], "rounds": rounds, "routing": Routing(kind="native", scores={}, note=note)}
         note = f"{context.llm.name} takes no tools; the embedded router chose"
     earlier = [message.text for message in state["messages"][: -len(turn)] if message.type == "human"]
-    chosen, scores = EmbeddedRouter.load().decide(turn[0].text, context.catalogue.tools, earlier)
+    chosen, scores = _embedded_choice(turn[0].text, context.catalogue, earlier)
     note = note or context.catalogue.missing.get(next(iter(scores)), "")
     return {"messages": [chosen], "rounds": rounds, "routing": Routing(kind="embedded", scores=scores, note=note)}
+
+
+def _embedded_choice(question: str, catalogue: Catalogue, earlier: Sequence[str]) -> tuple[AIMessage, dict[str, float]]:
+    """Return the embedded router's decision and its scores; an MCP tool that is near enough goes first."""
+    near = nearest_tool(question, catalogue.tools)
+    if near:
+        call, similarity = near
+        return AIMessage("", tool_calls=[call]), {call["name"]: similarity}
+    return EmbeddedRouter.load().decide(question, catalogue.tools, earlier)
 
 
 def _allowed(decision: AIMessage, turn: list[AnyMessage]) -> tuple[AIMessage, str]:
@@ -84,9 +109,11 @@ def _allowed(decision: AIMessage, turn: list[AnyMessage]) -> tuple[AIMessage, st
 def _may_call(turn: list[AnyMessage]) -> bool:
     """Say whether tools may still be chosen: not by who has read what tools found, as its text could do the choosing.
 
-    The pattern is plan-then-execute, of Beurer-Kellner et al. 2025 (arXiv 2506.08837).
+    The pattern is plan-then-execute, of Beurer-Kellner et al. 2025 (arXiv 2506.08837). The errors of an MCP server are
+    its own words too.
     """
-    return settings().follow_ups or not found_evidence(turn)
+    outside = any(isinstance(message, ToolMessage) and is_outside(message.name or "") for message in turn)
+    return settings().follow_ups or not (outside or found_evidence(turn))
 
 
 def _ask_llm(state: State, context: Context) -> AIMessage | None:
@@ -97,7 +124,7 @@ def _ask_llm(state: State, context: Context) -> AIMessage | None:
     """
     try:
         bound = context.llm.chat.bind_tools(list(context.catalogue.tools.values()))
-        decision = bound.invoke(route_prompt(state["messages"]))
+        decision = bound.invoke(route_prompt(recalled(state, context.llm)))
         assert isinstance(decision, AIMessage)
         return decision
     except Exception as error:  # each provider's client has errors of its own
@@ -112,21 +139,23 @@ def _refuses_tools(error: Exception) -> bool:
 
 def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     """Compose the answer from this turn's evidence; without any, from the conversation alone."""
-    turn = turn_messages(state["messages"])
-    used_up = runtime.context.budget.used_up(turn)
+    context = _context(runtime)
+    messages = recalled(state, context.llm)
+    turn = turn_messages(messages)
+    used_up = context.budget.used_up(turn)
     if used_up:
         return {
             "messages": [AIMessage(f"No answer: this question has used up its {used_up}. What was found is below.")]
         }
-    history = state["messages"][: len(state["messages"]) - len(turn)]
+    history = messages[: len(messages) - len(turn)]
     failures = [message.text for message in turn if isinstance(message, ToolMessage) and message.status == "error"]
-    prompt = answer_prompt(history, turn[0].text, found_evidence(state["messages"]), failures)
+    prompt = answer_prompt(history, turn[0].text, found_evidence(turn), failures)
     try:
-        return {"messages": [runtime.context.llm.chat.invoke(prompt)]}
+        return {"messages": [context.llm.chat.invoke(prompt)]}
     except BakeoffError:
         raise
     except Exception as error:  # each provider's client has errors of its own
-        raise unreachable(runtime.context, error) from error
+        raise unreachable(context, error) from error
 
 
 def unreachable(context: Context, error: Exception) -> BakeoffError:

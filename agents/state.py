@@ -1,7 +1,7 @@
 """What travels through the graph in one turn, and what is fixed for it."""
 
 from dataclasses import dataclass
-from typing import Annotated, Literal, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
@@ -9,6 +9,7 @@ from langgraph.graph.message import add_messages
 from agents.budget import TurnBudget
 from agents.tools.catalogue import Catalogue
 from lab.llm import BaseLLM
+from lab.settings import settings
 from rag import Evidence
 
 RouterKind = Literal["native", "embedded"]
@@ -25,12 +26,20 @@ class Routing(TypedDict):
 NOT_YET = Routing(kind="embedded", scores={}, note="")
 
 
+class Summary(TypedDict):
+    """What prompts hold in place of the conversation's beginning: up to and with the message of the id `upto`."""
+
+    text: str
+    upto: str
+
+
 class State(TypedDict):
-    """The conversation, and this turn's routing and number of routing decisions."""
+    """The conversation, its summary if it grew long, and this turn's routing and number of routing decisions."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     routing: Routing
     rounds: int
+    summary: NotRequired[Summary]
 
 
 @dataclass(frozen=True)
@@ -41,6 +50,14 @@ class Context:
     router: RouterKind
     catalogue: Catalogue
     budget: TurnBudget
+
+
+def router_kind(llm: BaseLLM) -> RouterKind:
+    """Return who routes for a base LLM: itself where it may call tools, unless the settings say otherwise."""
+    wanted = settings().router
+    if wanted == "auto":
+        return "embedded" if llm.embedded else "native"
+    return wanted
 
 
 def turn_messages(messages: list[AnyMessage]) -> list[AnyMessage]:

@@ -91,6 +91,13 @@ class TeamState(TypedDict):
     trace: Annotated[list[str], operator.add]
 
 
+def opening(question: str) -> TeamState:
+    """Return the state in which the team begins."""
+    return TeamState(
+        question=question, parts=[], findings=[], answers=[], unsupported=[], reviews=0, messages=[], trace=[]
+    )
+
+
 def build_team(catalogue: Catalogue) -> CompiledStateGraph[TeamState, Context, TeamState, TeamState]:
     """Compile the team's graph over the tools on offer."""
     researcher = _build_researcher(catalogue)
@@ -174,11 +181,15 @@ def write(state: TeamState, runtime: Runtime[Context]) -> dict[str, Any]:
 
 def _prompts_by_part(state: TeamState) -> list[list[BaseMessage]]:
     """Return a prompt for each part with its own evidence alone: a small LLM mixes up what it reads together."""
-    return [answer_prompt([], f["question"], found_evidence(f["messages"]), _failures([f])) for f in _ordered(state)]
+    return [
+        answer_prompt([], f["question"], found_evidence(f["messages"]), _failures([f]))
+        for f in ordered(state["findings"])
+    ]
 
 
 def _prompt_of_all(state: TeamState) -> list[BaseMessage]:
-    prompt = answer_prompt([], state["question"], team_evidence(state["findings"]), _failures(state["findings"]))
+    evidence = team_evidence(state["findings"])
+    prompt = answer_prompt([], state["question"], evidence, _failures(state["findings"]), len(evidence))
     if state["unsupported"]:
         told = _REVISE.format(claims=" ".join(state["unsupported"]))
         prompt += [AIMessage(" ".join(state["answers"])), HumanMessage(told)]
@@ -207,7 +218,7 @@ def _quoted_instead(state: TeamState) -> list[str]:
         quoted(finding["question"], found_evidence(finding["messages"]), known)
         if any(sentence in answer for sentence in state["unsupported"])
         else answer
-        for finding, answer in zip(_ordered(state), state["answers"], strict=True)
+        for finding, answer in zip(ordered(state["findings"]), state["answers"], strict=True)
     ]
 
 
@@ -258,11 +269,8 @@ def strike(state: TeamState) -> dict[str, Any]:
 
 
 def team_evidence(findings: Sequence[Finding]) -> list[Evidence]:
-    """Return what all researchers found: the best of each part first, then the next of each, nothing twice."""
-    rows = [found_evidence(finding["messages"]) for finding in sorted(findings, key=itemgetter("part"))]
-    depth = max(map(len, rows), default=0)
-    mixed = [row[rank] for rank in range(depth) for row in rows if rank < len(row)]
-    return list({(item.source, item.span, item.text): item for item in mixed}.values())
+    """Return what all researchers found, part by part."""
+    return [item for finding in ordered(findings) for item in found_evidence(finding["messages"])]
 
 
 def _structured(
@@ -289,5 +297,6 @@ def _without(draft: str, unsupported: Sequence[str]) -> str:
     return " ".join(draft.split())
 
 
-def _ordered(state: TeamState) -> list[Finding]:
-    return sorted(state["findings"], key=itemgetter("part"))
+def ordered(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings in the order of the parts, whoever was done first."""
+    return sorted(findings, key=itemgetter("part"))

@@ -20,9 +20,9 @@ import psutil
 import typer
 
 from benchmarks.side_by_side import markdown, present, small_champion, spoken
-from finetune.runtime import WINDOW
 from lab.command_app import Json, command_app
 from lab.console import Console
+from lab.runtime import WINDOW
 
 GOAL = 1.1  # the peak over the whole file, as a multiple of that over its first tenth
 WORDS = 3  # of a line

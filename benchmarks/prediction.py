@@ -26,9 +26,9 @@ from benchmarks.side_by_side import (
     warn_if_busy,
 )
 from finetune.classifier import Classifier
-from finetune.runtime import Runtime, onnx_runtime
 from finetune.serving import FILES, FOLDER, MEASURED
 from lab.command_app import Json, command_app
+from lab.runtime import Runtime, onnx_runtime
 from lab.workspace import read_json
 
 SINGLE = 200  # texts of a round that come one at a time

@@ -142,8 +142,8 @@ def warn_if_busy() -> None:
 
 
 @contextmanager
-def small_champion() -> Iterator[tuple[Path, Split]]:
-    """Yield the folder of a classifier trained quickly on some tweets, and the tweets' split.
+def small_champion(tweets: int = SMALL, epochs: float = 1) -> Iterator[tuple[Path, Split]]:
+    """Yield the folder of a classifier trained on the first so many tweets, quickly by default, and the tweets' split.
 
     It is the champion of a workspace of its own, exported as any champion is, and computes on the CPU; all of it is
     gone after the block.
@@ -155,8 +155,8 @@ def small_champion() -> Iterator[tuple[Path, Split]]:
         os.environ |= {"BAKEOFF_HOME": home, "BAKEOFF_DEVICE": "cpu", "BAKEOFF_CLASSIFIER": ""}
         settings.cache_clear()
         split = split_dataset(load_dataset())
-        few = split.train.subset(range(SMALL))
-        trained = train_or_reuse(few, split.validation, Hyperparameters(num_train_epochs=1))
+        few = split.train.subset(range(min(tweets, len(split.train))))
+        trained = train_or_reuse(few, split.validation, Hyperparameters(num_train_epochs=epochs))
         os.environ["BAKEOFF_CLASSIFIER"] = trained.id  # whatever .env or bakeoff.yaml say
         yield classifier_folder(trained.id), split
     settings.cache_clear()

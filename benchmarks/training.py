@@ -32,6 +32,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from benchmarks.peak import torch_peak
 from benchmarks.side_by_side import Comparison, by_turns, comparison_table, markdown, present, warn_if_busy
 from finetune.batches import Row, encode, even_sample
 from finetune.encoders import fitting_length
@@ -49,7 +50,6 @@ GOAL = 1.8  # times as fast, both at their defaults, on two cores
 WARM_UP = 4  # steps
 SEEDS = 3  # of --accuracy
 FLOPS = 6  # per weight and token: a multiplication and an addition, forward once, backward twice
-PRODUCTS = ((1024, 1024, 1024), (2048, 2048, 2048), (512, 384, 1536), (512, 1536, 384), (4096, 384, 1536))
 
 Build = Callable[[Training, Sequence[Row], Schedule], Trainer]
 
@@ -219,7 +219,7 @@ def _comparisons(laps: Mapping[str, Sequence[Lap]], usual: str) -> list[Comparis
 
 def _shares(laps: Mapping[str, Sequence[Lap]], sides: Mapping[str, Side]) -> list[dict[str, Any]]:
     """Return what each side made of the processor: its share of what matrix products alone reach."""
-    peaks = {precision: _matmul_peak(precision) for precision in {side.precision for side in sides.values()}}
+    peaks = {precision: torch_peak(precision) for precision in {side.precision for side in sides.values()}}
     shares = []
     for name in laps:
         weights = _multiplying(sides[name].training.model)
@@ -234,24 +234,6 @@ def _shares(laps: Mapping[str, Sequence[Lap]], sides: Mapping[str, Side]) -> lis
 def _multiplying(model: torch.nn.Module) -> int:
     """Return the weights of the encoder's layers; the word vectors multiply nothing, and the head once per text."""
     return sum(weight.numel() for name, weight in model.named_parameters() if ".layer." in name)
-
-
-def _matmul_peak(precision: str) -> float:
-    """Return the GFLOP/s that matrix products alone reach: the best of some square and some as in BERT's layers."""
-    dtype = getattr(torch, precision)
-    return max(_product_gflops(rows, inner, columns, dtype) for rows, inner, columns in PRODUCTS)
-
-
-def _product_gflops(rows: int, inner: int, columns: int, dtype: torch.dtype) -> float:
-    left, right = torch.randn(rows, inner, dtype=dtype), torch.randn(columns, inner, dtype=dtype)
-    repeats = max(1, int(2e9 / (2 * rows * inner * columns)))  # some 10 to 100 ms each
-    rates = []
-    for _ in range(8):
-        start = time.perf_counter()
-        for _ in range(repeats):
-            torch.nn.functional.linear(left, right)
-        rates.append(2 * rows * inner * columns * repeats / (time.perf_counter() - start) / 1e9)
-    return statistics.median(rates[1:])
 
 
 def _shares_table(shares: Sequence[Mapping[str, Any]]) -> str:

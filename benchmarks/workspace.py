@@ -9,7 +9,7 @@ from unittest import mock
 
 from lab.settings import settings
 
-FETCHED = ("tweets", "llm")  # folders of the cache: data, and weights made ready
+FETCHED = ("tweets", "llm", "embeddings")  # folders of the cache: data, and weights made ready
 
 
 @contextmanager
@@ -20,7 +20,8 @@ def empty_workspace() -> Iterator[Path]:
         home, own = Path(folder), Path(folder, "cache")
         own.mkdir()
         for name in FETCHED:
-            (own / name).symlink_to(cache / name)
+            if (cache / name).exists():
+                (own / name).symlink_to(cache / name)
         os.environ |= {"BAKEOFF_HOME": str(home), "BAKEOFF_CACHE": str(own)}
         os.chdir(home)
         settings.cache_clear()

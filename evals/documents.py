@@ -13,7 +13,7 @@ from lab.errors import BakeoffError
 from lab.packages import package_folder
 from lab.workspace import read_json
 
-BUILT_IN = "knowledge"
+BUILT_IN = ("knowledge", "retrieval")  # questions that come with Bakeoff
 ACCEPTED = " | "  # between the accepted answers of a question
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
 COLLECTIONS = ("handbook", "wikipedia")
@@ -29,9 +29,8 @@ def load_questions(suite: Suite) -> dict[str, Dataset]:
     Raises:
         BakeoffError: the file cannot be read, a column is missing, or there are too few questions.
     """
-    path = (
-        Path(str(files("evals"))) / "suites" / "knowledge.jsonl" if suite.dataset == BUILT_IN else Path(suite.dataset)
-    )
+    own = Path(str(files("evals"))) / "suites" / f"{suite.dataset}.jsonl"
+    path = own if suite.dataset in BUILT_IN else Path(suite.dataset)
     found: dict[str, list[Example]] = {}
     empty: list[int] = []
     for number, row in read_rows(path):
@@ -42,7 +41,7 @@ def load_questions(suite: Suite) -> dict[str, Dataset]:
             empty.append(number)
             continue
         example = Example(f"{source}#{number}", question, accepted, f"{path.name}:{number}")
-        found.setdefault(_kind(source, accepted), []).append(example)
+        found.setdefault(_kind(source, accepted, str(row.get("wording") or "")), []).append(example)
     if sum(map(len, found.values())) < LEAST:
         got = f"{sum(map(len, found.values()))}"
         raise BakeoffError(f"at least {LEAST} questions in {path.name}", got, "add some: one per row")
@@ -82,9 +81,11 @@ def _cell(row: Any, column: str, path: Path, number: int) -> str:
     return "" if value is None or value != value else str(value).strip()
 
 
-def _kind(source: str, accepted: str) -> str:
+def _kind(source: str, accepted: str, wording: str) -> str:
+    """Return where the answer stands, and how the question is worded beside it, where that is told."""
     collection = source.split("/")[0]
-    return UNANSWERABLE if not accepted else collection if collection in COLLECTIONS else ANSWERABLE
+    where = UNANSWERABLE if not accepted else collection if collection in COLLECTIONS else ANSWERABLE
+    return ", ".join(filter(None, (where, wording)))
 
 
 def _passages(name: str) -> Iterator[tuple[str, str]]:

@@ -12,14 +12,14 @@ from typing import Any
 
 from evals.leakage import find_leaks
 from evals.scenarios import Scenario
-from evals.suite import PLAIN_INSTRUCTION, READ_BY, Suite, load_suite
+from evals.suite import ASKING, PLAIN_INSTRUCTION, READ_BY, Suite, load_suite
 from lab.console import Console
 from lab.datasets import Dataset, load_dataset
 from lab.errors import BakeoffError
 from lab.statistics import wilson
 
 TEST = 0.15  # share of the test part
-LABELLED, ASKED = "sentiment", "knowledge"  # the built-in suites of labelled texts and of questions
+LABELLED, ASKED, SOUGHT = "sentiment", "knowledge", "retrieval"  # the suites of labels, of answers, of passages
 ROUTED = "routing"  # a kind of suite: its own utterances are learned from, the user's are judged on
 TEXTS = ("text", "tweet", "sentence", "review", "message", "comment", "content", "utterance", "body", "document")
 LABELS = ("label", "labels", "sentiment", "class", "category", "target", "intent", "topic", "emotion", "rating", "y")
@@ -75,7 +75,7 @@ def own_suite(
         raise BakeoffError(f"the data of {suite.name}, which changes", f"--data {data} alone", fix)
     own: dict[str, Any] = {"dataset": data, "description": "", "budgets": ""}
     own |= {} if name else {"name": _slug(data)}
-    if suite.kind == ASKED:
+    if suite.kind in ASKING:
         return suite.model_copy(update=own | changes), _asked_about(suite, data, why, changes)
     if suite.kind == ROUTED:
         columns = find_columns(data, changes.get("text_column"), changes.get("label_column"), suite)
@@ -155,6 +155,8 @@ def choose_suite(data: str, named: Sequence[str] = ()) -> tuple[str, str]:
         named: columns that the user named; whoever names a text and a label has labelled texts.
     """
     columns = columns_of(data)
+    if {"question", "passage"} <= set(columns) and not named:
+        return SOUGHT, f"the columns question and passage ask for the suite {SOUGHT}"
     if {"question", "answer"} <= set(columns) and not {"text", "label"} <= set(columns) and not named:
         return ASKED, f"the columns question and answer ask for the suite {ASKED}"
     return LABELLED, f"labelled texts, so the arms of {LABELLED} learn from one part and are judged on another"
@@ -254,7 +256,7 @@ def check_split(suite: Suite, scenario: Scenario, leaks: bool) -> list[Remark]:
         scenario: of which the first step counts.
         leaks: look for leaks as well, as a run does before it begins.
     """
-    if suite.kind in (ASKED, ROUTED):
+    if suite.kind in (*ASKING, ROUTED):
         return []
     train, validation, test = scenario.steps[0].new, scenario.validation, next(iter(scenario.steps[0].tests.values()))
     sizes = f"{len(train):,} texts to learn from, {len(validation):,} to choose on, {len(test):,} to be judged on"

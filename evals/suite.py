@@ -24,6 +24,10 @@ ApproachName = Literal[
     "hybrid",
     "agent",
     "closed_book",
+    "dense",
+    "bm25",
+    "fused",
+    "reranked",
     "router",
     "native",
 ]
@@ -49,15 +53,18 @@ READ_BY = {  # a knob that an approach does not read is refused: it would look a
     "least_steps": _TRAINS,
     "update_by": _TRAINS,
     "form": {"hybrid"},
+    "reranker": {"reranked"},
     "options": {"own"},
 }
-ANSWERING = {  # of a suite of questions: the approaches that answer in words, and the knobs that they read
-    "closed_book": {"llm"},
-    "knn": {"k"},
-    "rag": {"llm", "k", "order", "diversity", "retrieval"},
+ASKING: dict[str, dict[str, set[str]]] = {  # kinds whose texts are questions: their approaches, and what these read
+    "knowledge": {"closed_book": {"llm"}, "knn": {"k"}, "rag": {"llm", "k", "order", "diversity", "retrieval"}},
+    "retrieval": {"dense": set(), "bm25": set(), "fused": set(), "reranked": {"reranker"}},
 }
+ONLY_ASKED = ("closed_book", *ASKING["retrieval"])  # they label no texts
 ROUTING = ("router", "native", "majority", "knn", "linear_probe", "finetuned")  # what tells an utterance's tools
-Kind = Literal["static", "data_efficiency", "freshness", "portability", "robustness", "knowledge", "routing"]
+Kind = Literal[
+    "static", "data_efficiency", "freshness", "portability", "robustness", "knowledge", "retrieval", "routing"
+]
 PLAIN_INSTRUCTION = "Label each text as {labels}. Answer with the label alone."
 
 
@@ -80,6 +87,7 @@ class Arm(BaseModel):
     least_steps: int = Field(default=0, ge=0, le=100_000)
     update_by: UpdateBy = "retrain"
     form: Form = "cascade"
+    reranker: str = "embedded:minilm"
     options: dict[str, Any] = Field(default_factory=dict)
     _folder: str = PrivateAttr(default="")
 
@@ -134,13 +142,14 @@ class Suite(BaseModel):
     Attributes:
         kind: what the arms live through: learn once (static), growing training data (data_efficiency), data that
             changes (freshness), other base models (portability), texts and labels that get worse (robustness),
-            questions over documents (knowledge), tools that utterances need (routing).
+            questions over documents (knowledge), the search for their passages alone (retrieval), tools that utterances
+            need (routing).
         repeats: seeds, counted up from `seed`.
         train_limit, test_limit: so many examples of each dataset at most.
         sizes: of the training data, for data_efficiency; all examples are added as the last.
         arrivals: datasets that arrive one after the other, for freshness.
         label_noise: shares of wrong training labels, for robustness.
-        documents: what is asked about, for knowledge: "handbook", "wikipedia", files and folders.
+        documents: what is asked about, for knowledge and retrieval: "handbook", "wikipedia", files and folders.
         quick: fields that `--quick` sets, `hyperparameters` among them for every arm that has some.
     """
 
@@ -169,10 +178,10 @@ class Suite(BaseModel):
 
     @model_validator(mode="after")
     def _has_what_its_kind_needs(self) -> Self:
-        needed = {"data_efficiency": "sizes", "freshness": "arrivals", "knowledge": "documents"}.get(self.kind)
-        if needed and not getattr(self, needed):
-            raise ValueError(f"a suite of kind {self.kind} needs {needed}")
-        if self.documents and self.kind != "knowledge":
+        needed = {"data_efficiency": "sizes", "freshness": "arrivals"} | dict.fromkeys(ASKING, "documents")
+        if self.kind in needed and not getattr(self, needed[self.kind]):
+            raise ValueError(f"a suite of kind {self.kind} needs {needed[self.kind]}")
+        if self.documents and self.kind not in ASKING:
             raise ValueError(f"a suite of kind {self.kind} reads no documents, leave them out")
         for name in ("sizes", "arrivals", "label_noise", "documents"):
             values = (self.dataset, *self.arrivals) if name == "arrivals" else getattr(self, name)
@@ -182,17 +191,21 @@ class Suite(BaseModel):
 
     @model_validator(mode="after")
     def _answers_as_its_kind_asks(self) -> Self:
-        """Check that questions go to approaches that answer in words, and labels to those that label."""
+        """Check that questions go to approaches that answer them, and labels to those that label."""
+        fit = ASKING.get(self.kind, {})
         for arm in self.arms:
-            if self.kind != "knowledge" and arm.approach == "closed_book":
-                raise ValueError(f"closed_book answers questions: in a suite of kind {self.kind} use zero_shot")
-            if self.kind != "knowledge" or arm.approach not in get_args(ApproachName):
+            if not fit and arm.approach in ONLY_ASKED:
+                use = "zero_shot" if arm.approach == "closed_book" else "knn"
+                raise ValueError(f"{arm.approach} answers questions: in a suite of kind {self.kind} use {use}")
+            if not fit or arm.approach not in get_args(ApproachName):
                 continue
-            if arm.approach not in ANSWERING:
-                raise ValueError(f"{arm.approach} answers no questions: use {', '.join(ANSWERING)}")
-            for knob in sorted(READ_BY.keys() - ANSWERING[arm.approach]):
+            if arm.approach not in fit:
+                raise ValueError(f"{arm.approach} answers no questions of kind {self.kind}: use {', '.join(fit)}")
+            for knob in sorted(READ_BY.keys() - fit[arm.approach]):
                 if getattr(arm, knob) != Arm.model_fields[knob].get_default(call_default_factory=True):
-                    raise ValueError(f"{arm.approach} does not read {knob} in a suite of kind knowledge, leave it out")
+                    raise ValueError(
+                        f"{arm.approach} does not read {knob} in a suite of kind {self.kind}, leave it out"
+                    )
         return self
 
     @model_validator(mode="after")

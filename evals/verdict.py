@@ -7,15 +7,9 @@ from typing import Any
 from lab.statistics import Comparison
 
 TUNED, RETRIEVED = ("finetuned", "linear_probe"), ("rag", "knn")
-SIDES = (
-    dict.fromkeys(TUNED, "Fine-tune")
-    | dict.fromkeys(RETRIEVED, "Retrieve")
-    | {
-        "closed_book": "Ask the LLM alone",
-        "router": "Route by embeddings",
-        "native": "Let the LLM choose its tools",
-    }
-)
+SIDES = dict.fromkeys(TUNED, "Fine-tune") | dict.fromkeys(RETRIEVED, "Retrieve") | {"closed_book": "Ask the LLM alone"}
+SIDES |= {"dense": "Search by meaning", "bm25": "Search by words", "fused": "Search by both", "reranked": "Rerank"}
+SIDES |= {"router": "Route by embeddings", "native": "Let the LLM choose its tools"}
 SIGNIFICANT = 0.05
 
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
-from finetune.runtime import Runtime
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
+from lab.runtime import Runtime
 from lab.settings import settings
 from lab.workspace import new_folder, read_json, write_json
 

@@ -13,13 +13,13 @@ from finetune.estimate import Estimate, estimate_training
 from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters, Method
 from finetune.probe import HEAD, Probe, fit_head
-from finetune.runtime import Runtime, torch_runtime
 from finetune.schedule import Schedule
 from finetune.training import Training, loss_range, train_model
 from lab.console import Console
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
 from lab.redact import reason
+from lab.runtime import Runtime, torch_runtime
 from lab.workspace import room_on_disk
 
 if TYPE_CHECKING:

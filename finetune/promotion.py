@@ -93,7 +93,7 @@ def _measured(challenger: str, incumbent: str) -> Comparison | None:
     classifiers = {name: Classifier.load(folder, exported=False) for name, folder in folders.items()}
     if len({classifier.card["data_fingerprint"] for classifier in classifiers.values()}) > 1:
         return None
-    split = _split(challenger, classifiers[challenger])
+    split = learned_split(challenger, classifiers[challenger])
     outcomes = {}
     for name, classifier in classifiers.items():
         right = np.array(classifier.predict(split.test.texts)) == np.array(split.test.targets)
@@ -116,14 +116,14 @@ def _exported(folder: Path) -> None:
         return
     classifier = Classifier.load(folder, exported=False)
     try:
-        split = _split(folder.name, classifier)
+        split = learned_split(folder.name, classifier)
     except BakeoffError as error:
         Console().note(f"{folder.name} will answer from PyTorch, without an export: {error}")
     else:
         export_classifier(folder, split.validation)
 
 
-def _split(identifier: str, classifier: Classifier) -> Split:
+def learned_split(identifier: str, classifier: Classifier) -> Split:
     """Return the data a classifier was made from, parted as then.
 
     Raises:

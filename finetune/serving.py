@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from finetune.classifier import Classifier
-from finetune.runtime import Runtime, onnx_runtime
 from lab.console import Console
 from lab.datasets import Dataset
+from lab.onnx_export import export_graph
+from lab.runtime import Runtime, onnx_runtime
 from lab.workspace import new_folder, read_json, write_json
 
 FOLDER, MEASURED = "serving", "serving.json"
@@ -82,41 +83,10 @@ def _runtime(exported: Path, folder: Path, max_length: int, kind: str) -> Runtim
 
 
 def _export(classifier: Classifier, path: Path) -> None:
-    """Write the model as an ONNX graph, for any batch of any length (torch's exporter)."""
-    import logging
-    import warnings
-
-    import torch
-
-    class Logits(torch.nn.Module):
-        """The model, from two tensors to one."""
-
-        def __init__(self, model: torch.nn.Module) -> None:
-            super().__init__()
-            self.model = model
-
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            logits: torch.Tensor = self.model(input_ids=input_ids, attention_mask=attention_mask).logits
-            return logits
-
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it misses torchvision, which nothing here needs
-    batch, tokens = torch.export.Dim("batch"), torch.export.Dim("tokens")
-    ids, mask = torch.ones((2, 8), dtype=torch.int64), torch.ones((2, 8), dtype=torch.int64)
-    mask[1, 4:] = 0  # with no padding in the example, the exporter would leave the mask out
+    """Write the model as an ONNX graph, from two tensors to its logits."""
     model: Any = classifier.model
     getattr(model, "encoder", model).set_attn_implementation("eager")  # a leaner graph, which runs faster
-    with warnings.catch_warnings(action="ignore"):
-        torch.onnx.export(
-            Logits(model).eval().cpu(),
-            (ids, mask),
-            path,
-            input_names=["input_ids", "attention_mask"],
-            output_names=["logits"],
-            dynamic_shapes={name: {0: batch, 1: tokens} for name in ("input_ids", "attention_mask")},
-            dynamo=True,
-            external_data=False,
-            verbose=False,
-        )
+    export_graph(model, lambda ids, mask: model(input_ids=ids, attention_mask=mask).logits, path, "logits")
 
 
 def _quantize(source: Path, target: Path, careful: bool) -> None:

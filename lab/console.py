@@ -11,13 +11,25 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.table import Table
 from rich.text import Text
 
-# C0 and C1 controls but tab and newline, and the characters that reverse or hide text in a terminal.
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# C0 and C1 controls but tab and newline; the overrides and isolates that reverse text (Boucher & Anderson 2021, Trojan
+# Source); line separators, annotations and tags, which hide it; halves of characters, which no terminal can be sent.
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+)
 
 
 def printable(text: str) -> str:
     """Return `text` with terminal control characters shown as U+FFFD, so that data cannot steer the terminal."""
-    return _CONTROL.sub("\ufffd", text)
+    return _CONTROL.sub("\ufffd", text.replace("\r\n", "\n"))
+
+
+def as_json(document: object, indent: int | None = 2) -> str:
+    """Return a document as JSON in which no control character stands raw."""
+    return _CONTROL.sub(lambda found: _escaped(found[0]), json.dumps(document, indent=indent, ensure_ascii=False))
+
+
+def _escaped(character: str) -> str:
+    return json.dumps(character)[1:-1] if ord(character) > 0x7F else f"\\u{ord(character):04x}"
 
 
 def warning(text: str) -> Text:
@@ -29,7 +41,8 @@ class Console:
     """The two streams of a command; `answer` is what a pipe receives."""
 
     def __init__(self) -> None:
-        self._stderr = RichConsole(stderr=True, highlight=False, soft_wrap=True)
+        # A terminal gets whole words on a line; in a file or a pipe a line stays a line.
+        self._stderr = RichConsole(stderr=True, highlight=False, soft_wrap=not sys.stderr.isatty())
         self._stdout = RichConsole(highlight=False)
 
     def note(self, text: str) -> None:
@@ -60,8 +73,7 @@ class Console:
 
     def document(self, document: object, indent: int | None = 2, end: str = "\n") -> None:
         """Print one JSON document as the answer, or a piece of one."""
-        text = json.dumps(document, indent=indent, ensure_ascii=False)
-        sys.stdout.write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + end)
+        sys.stdout.write(as_json(document, indent) + end)
         sys.stdout.flush()
 
 

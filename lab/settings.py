@@ -53,6 +53,9 @@ class Settings(BaseSettings):
     cache: Path = Field(default_factory=lambda: platformdirs.user_cache_path("bakeoff"))
     llm: str = "embedded:smollm2"
     embeddings: str = "embedded:minilm"
+    chroma_url: str | None = None
+    chroma_token: SecretStr | None = None
+    reranker: str | None = None
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     router: Literal["auto", "native", "embedded"] = "auto"
@@ -64,6 +67,7 @@ class Settings(BaseSettings):
     seed: int = 0
     timeout_seconds: float = Field(default=20.0, gt=0)
     concurrency: int = Field(default=4, ge=1, le=64)
+    context_tokens: int = Field(default=8192, ge=512)
     usd_per_hour: float | None = Field(default=None, ge=0)
     allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_hosts)] = ()
 
@@ -73,6 +77,8 @@ class Settings(BaseSettings):
     google_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("google_api_key"))
     hf_token: SecretStr | None = Field(default=None, validation_alias=_customary("hf_token"))
     sweep_storage: SecretStr | None = None
+    mcp_token: SecretStr | None = None
+    database_url: SecretStr | None = None
     tavily_api_key: SecretStr | None = Field(default=None, validation_alias=_customary("tavily_api_key"))
     tavily_api_base_url: str | None = Field(default=None, validation_alias=_customary("tavily_api_base_url"))
     wikipedia_api_url: str | None = Field(default=None, validation_alias=_customary("wikipedia_api_url"))

@@ -1,7 +1,9 @@
 from .index import Index as Index
-from .index import document_index as document_index
 from .index import example_index as example_index
+from .generations import document_index as document_index
 from .handbook import handbook_folder as handbook_folder
 from .passages import Evidence as Evidence
 from .passages import Passage as Passage
+from .passages import Within as Within
 from .passages import example_passages as example_passages
+from .sync import add_documents as add_documents

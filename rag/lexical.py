@@ -1,38 +1,112 @@
 """Lexical search over passages: BM25, which finds the same rare words where embeddings find the same meaning."""
 
-from collections.abc import Sequence
+import re
+import shutil
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from rag.passages import Evidence, Passage
+import numpy as np
+
+from lab.workspace import Workspace, new_folder
+from rag.passages import Evidence, Passage, Within
+
+if TYPE_CHECKING:
+    from rag.index import Index
+
+WORD = re.compile(r"\w+")
+OPEN = 4  # indexes that a process keeps open
 
 
 class Lexical:
-    """A BM25 index in memory (Robertson and Zaragoza 2009; the library bm25s, with its defaults)."""
+    """A BM25 index (Robertson and Zaragoza 2009; the library bm25s, with its defaults), in memory or on disk.
+
+    A word is a run of letters, digits and underscores, whatever its case and accents. None is dropped or stemmed:
+    neither helped on the validation questions of the suite `retrieval`, and "not" is a stop word.
+    """
 
     def __init__(self, passages: Sequence[Passage]) -> None:
+        """Index `passages` in memory."""
         import bm25s
 
-        self._passages = passages
+        self._rows: Any = [asdict(passage) for passage in passages]
         self._index = bm25s.BM25()
-        self._index.index(_words([passage.text for passage in passages]), show_progress=False)
+        if passages:
+            self._index.index([words(passage.text) for passage in passages], show_progress=False)
 
-    def search(self, queries: Sequence[str], k: int) -> list[list[Evidence]]:
-        """Return for each query at most `k` passages that share a word with it, the best first; scores are BM25's."""
-        if not queries:
-            return []
-        rows, scores = self._index.retrieve(_words(queries), k=min(k, len(self._passages)), show_progress=False)
-        return [
-            [_evidence(self._passages[row], float(score)) for row, score in zip(*pair, strict=True) if score > 0]
-            for pair in zip(rows, scores, strict=True)
-        ]
+    @classmethod
+    def of(cls, index: "Index") -> "Lexical":
+        """Return the BM25 index of an index's passages, built anew only after these have changed.
+
+        It lies beside the vectors, in the workspace's folder `bm25`, under the stamp of the index, without pickle; its
+        arrays and passages are memory-mapped, and a process opens it once.
+        """
+        if not len(index):
+            return cls([])
+        folder = Workspace.current().home.resolve() / "bm25" / index.name / index.stamp
+        if not folder.exists():
+            with new_folder(folder) as draft:
+                cls(index.passages())._save(draft)
+            for older in folder.parent.glob("[!.]*"):
+                if older != folder:
+                    shutil.rmtree(older, ignore_errors=True)
+        return _opened(folder)
+
+    def search(
+        self, queries: Sequence[str], k: int, within: Within | None = None, least_share: float = 0.0
+    ) -> list[list[Evidence]]:
+        """Return for each query at most `k` passages that share a word with it, the best first; scores are BM25's.
+
+        Args:
+            queries: what to look for.
+            k: how many passages at most.
+            within: which passages may be returned; None admits all.
+            least_share: of the score that a passage would have if it held all words of the query ever so often; from 0
+                to 1. A passage below it has but common words of the query.
+        """
+        if not len(self._rows):
+            return [[] for _ in queries]
+        mask = None if within is None else np.array([within.admits(self._passage(n)) for n in range(len(self._rows))])
+        return [list(self._found(words(query), k, mask, least_share)) for query in queries]
+
+    def _found(self, query: list[str], k: int, mask: Any, least_share: float) -> Iterator[Evidence]:
+        """Yield the best passages; of equals, the one that comes first in the index."""
+        scores = self._index.get_scores_from_ids(self._index.get_tokens_ids(query), weight_mask=mask)
+        some = np.flatnonzero(scores > max(0.0, least_share * self._most(query)))
+        for row in some[np.argsort(-scores[some], kind="stable")[:k]].tolist():
+            found = self._passage(row)
+            score = float(scores[row])
+            yield Evidence(found.text, found.source, found.span, score, found.label, found.place, found.id)
+
+    def _most(self, query: list[str]) -> float:
+        """Return the score that no passage exceeds: the query's inverse document frequencies, as Lucene has them."""
+        starts, vocabulary = self._index.scores["indptr"], self._index.vocab_dict
+        known = (vocabulary.get(word) for word in query)
+        held = np.array([0 if row is None else starts[row + 1] - starts[row] for row in known], dtype=float)
+        return float(np.log1p((len(self._rows) - held + 0.5) / (held + 0.5)).sum())
+
+    def _passage(self, row: int) -> Passage:
+        stored = self._rows[row]
+        return Passage(**stored | {"span": tuple(stored["span"])})
+
+    def _save(self, folder: Path) -> None:
+        self._index.save(folder, corpus=self._rows, show_progress=False, raise_on_serialization_error=True)
 
 
-def _words(texts: Sequence[str]) -> list[list[str]]:
-    """Return each text's words; no stop words are dropped, for "not" is one of them."""
-    import bm25s
-
-    words: list[list[str]] = bm25s.tokenize(list(texts), stopwords=[], return_ids=False, show_progress=False)
-    return words
+def words(text: str) -> list[str]:
+    """Return the words of a text as they are compared: in small letters, without accents."""
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return WORD.findall("".join(letter for letter in plain if not unicodedata.combining(letter)))
 
 
-def _evidence(passage: Passage, score: float) -> Evidence:
-    return Evidence(passage.text, passage.source, passage.span, score, passage.label)
+@lru_cache(maxsize=OPEN)
+def _opened(folder: Path) -> Lexical:
+    from bm25s import BM25
+
+    opened = Lexical([])
+    opened._index = BM25.load(folder, load_corpus=True, mmap=True, show_progress=False)
+    opened._rows, opened._index.corpus = opened._index.corpus, None
+    return opened

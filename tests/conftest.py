@@ -24,6 +24,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """Run the test in an empty folder, with settings read anew, and no Wikipedia but what the test plays."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("WIKIPEDIA_API_URL", "http://127.0.0.1:9/w/api.php")  # nobody listens on the discard port
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # the user's own MCP servers stay out
     settings.cache_clear()
     yield tmp_path / ".bakeoff"
     settings.cache_clear()

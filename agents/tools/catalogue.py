@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
 from langchain_core.tools import BaseTool, StructuredTool
+from langgraph.prebuilt.tool_node import ToolInvocationError
 from pydantic import BaseModel, Field
 
 from agents.tools.alerts import alerts
@@ -43,9 +44,20 @@ class Catalogue:
     tools: dict[str, BaseTool]
     missing: dict[str, str] = field(default_factory=dict)
 
+    def __or__(self, other: "Catalogue") -> "Catalogue":
+        """Return both catalogues in one."""
+        return Catalogue(self.tools | other.tools, self.missing | other.missing)
 
-def offered_tools(label: Callable[[str], list[Evidence]] = classify) -> Catalogue:
-    """Return the tools this workspace can offer; web search needs a key.
+
+def offered_tools() -> Catalogue:
+    """Return all tools this workspace can offer: the agent's own, and those of the MCP servers in mcp.json."""
+    from agents.tools.mcp import mcp_catalogue
+
+    return own_tools() | mcp_catalogue()
+
+
+def own_tools(label: Callable[[str], list[Evidence]] = classify) -> Catalogue:
+    """Return the agent's own tools; web search needs a key.
 
     Args:
         label: what the classify tool does with a text; by default it asks the champion.
@@ -109,4 +121,8 @@ def _tool(
 
 def explain_failure(error: Exception) -> str:
     """Return a tool's failure as the words the model and the user read."""
+    if isinstance(error, ToolInvocationError):
+        wrong = (error.filtered_errors or error.source.errors())[0]
+        got = f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
+        error = BakeoffError(f"arguments that {error.tool_name} takes", got, "its schema: bakeoff tools list --json")
     return str(error) if isinstance(error, BakeoffError) else f"the tool failed: {type(error).__name__}"

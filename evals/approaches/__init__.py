@@ -24,16 +24,12 @@ def build_approach(arm: Arm, suite: Suite) -> Approach:
     match arm.approach:
         case "closed_book" | "knn" | "rag" if suite.kind == "knowledge":
             return _answering(arm, suite)
+        case "dense" | "bm25" | "fused" | "reranked":
+            return _searching(arm)
         case "router" | "native":
             return _routing(arm)
-        case "majority":
-            from evals.approaches.baselines import Majority
-
-            return Majority()
-        case "zero_shot":
-            from evals.approaches.baselines import ZeroShot
-
-            return ZeroShot(_labeller(arm, suite), suite.instruction)
+        case "majority" | "zero_shot":
+            return _baseline(arm, suite)
         case "knn":
             from evals.approaches.retrieval import Knn
 
@@ -53,6 +49,18 @@ def build_approach(arm: Arm, suite: Suite) -> Approach:
             from evals.approaches.own import own_approach
 
             return own_approach(arm)
+
+
+def _baseline(arm: Arm, suite: Suite) -> Approach:
+    from evals.approaches.baselines import Majority, ZeroShot
+
+    return Majority() if arm.approach == "majority" else ZeroShot(_labeller(arm, suite), suite.instruction)
+
+
+def _searching(arm: Arm) -> Approach:
+    from evals.approaches.searching import Search
+
+    return Search(arm.approach, arm.reranker if arm.approach == "reranked" else None)
 
 
 def _answering(arm: Arm, suite: Suite) -> Approach:

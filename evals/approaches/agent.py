@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from agents import Conversation, Turn
-from agents.tools.catalogue import offered_tools
+from agents.tools.catalogue import own_tools
 from agents.tools.classifier import labelled
 from evals.approach import Fit, Prediction
 from evals.approaches.labelling import fill
@@ -50,7 +50,7 @@ class Agent:
 
     def _ready(self, labels: list[str]) -> Self:
         self._labels, self.fitted = labels, self._classifier.fitted
-        self._catalogue = offered_tools(self._classify)
+        self._catalogue = own_tools(self._classify)
         return self
 
     def _classify(self, text: str) -> list[Evidence]:

@@ -6,7 +6,7 @@ threshold that is chosen on validation questions by the same rule for all.
 
 import re
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -17,7 +17,7 @@ from langchain_core.messages import BaseMessage
 
 from agents.prompts import PASSAGES, answer_prompt
 from evals.approach import Fit, Prediction
-from evals.approaches.retrieval import _OverExamples
+from evals.approaches.retrieval import Retrieving
 from evals.grading import CITED, normalised
 from evals.suite import Order, Retrieval
 from lab.datasets import Dataset
@@ -29,9 +29,6 @@ from lab.redact import reason
 from lab.settings import settings
 from lab.workspace import fingerprint
 from rag import Evidence
-from rag.lexical import Lexical
-from rag.passages import example_passages
-from rag.retrieve import Retriever
 
 UNKNOWN = "unknown"
 BRIEFLY = "Answer in a few words."
@@ -105,30 +102,16 @@ class ClosedBook:
         return self
 
 
-class _Reader(_OverExamples, ABC):
+class _Reader(Retrieving):
     """What all that answer out of passages share: they abstain where the nearest passage is too far away."""
 
     def __init__(self, k: int, retrieval: Retrieval = "dense", diversity: float = 0.0) -> None:
-        super().__init__(k)
-        self._retrieval, self._diversity, self._threshold = retrieval, diversity, -np.inf
-        self._validation: Dataset | None = None
-        self._retriever: Retriever | None = None
-
-    def fit(self, train: Dataset, validation: Dataset) -> Self:
-        """Bring the index in line with the passages `train`, and choose on validation when to abstain."""
-        self._validation = validation
-        super().fit(train, validation)
-        return self._prepare()
-
-    def update(self, new: Dataset, gone: Dataset | None = None) -> Self:
-        """Change the index, and choose anew when to abstain: the nearest passages have changed."""
-        super().update(new, gone)
-        return self._prepare()
+        super().__init__(k, retrieval, diversity)
+        self._threshold = -np.inf
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Retrieve for each question, and answer where the nearest passage is near enough."""
-        assert self._retriever is not None, "fit first"
-        found = self._retriever.search(texts, self._k)
+        found = self._neighbours(texts)
         sure = self._sureness(texts)
         asked = [n for n in range(len(texts)) if found[n] and sure[n] >= self._threshold]
         answers = dict(zip(asked, self._replies([texts[n] for n in asked], [found[n] for n in asked]), strict=True))
@@ -138,18 +121,13 @@ class _Reader(_OverExamples, ABC):
     def _replies(self, texts: Sequence[str], found: Sequence[Sequence[Evidence]]) -> "list[Reply]":
         """Answer each question out of its passages."""
 
-    def _prepare(self) -> Self:
-        assert self._index is not None and self._validation is not None
+    def _learn(self, validation: Dataset) -> Fit:
+        """Choose below which similarity to abstain."""
         start = time.perf_counter()
-        rows = ((example.text, example.label, example.source) for example in self._known.examples)
-        lexical = Lexical(list(example_passages(rows))) if self._retrieval == "fused" else None
-        self._retriever = Retriever(self._index, lexical, self._diversity)
-        sure = self._sureness(self._validation.texts)
-        self._threshold = best_threshold(sure, [bool(target) for target in self._validation.targets])
+        sure = self._sureness(validation.texts)
+        self._threshold = best_threshold(sure, [bool(target) for target in validation.targets])
         note = f"abstains where no passage has a cosine similarity of {self._threshold:.3f}"
-        seconds = self.fitted.seconds + time.perf_counter() - start
-        self.fitted = replace(self.fitted, seconds=seconds, note="; ".join(filter(None, [self.fitted.note, note])))
-        return self
+        return Fit(time.perf_counter() - start, note=note)
 
     def _sureness(self, texts: Sequence[str]) -> list[float]:
         """Return for each question the cosine similarity of its nearest passage, however passages are ranked."""

@@ -1,8 +1,9 @@
 """Retrieval: the nearest labelled examples vote (knn), or show the base LLM how it is done (rag)."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -42,8 +43,8 @@ class Shots:
         return tuple(shots)
 
 
-class _OverExamples:
-    """What both share: an index of the training examples, filled once for every approach and every base LLM."""
+class IndexedExamples:
+    """An index of the training examples, filled once for every approach and every base LLM."""
 
     def __init__(self, k: int, counted: bool = True) -> None:
         self.fitted = Fit()
@@ -90,7 +91,7 @@ class _OverExamples:
         return self._index.search(texts, self._k)
 
 
-class Knn(_OverExamples):
+class Knn(IndexedExamples):
     """The k nearest labelled examples vote, each weighted by its cosine similarity.
 
     As a part of another approach whose index it shares it is not `counted`: the index' seconds are told only once.
@@ -111,27 +112,58 @@ class Knn(_OverExamples):
         return Prediction(best(scores), scores=scores, evidence=[item.source for item in evidence])
 
 
-class Rag(_OverExamples):
-    """The base LLM labels a text after it has read k labelled examples found for it, the nearest last by default."""
+class Retrieving(IndexedExamples, ABC):
+    """What all that retrieve and then read share: a retriever over the index, and something learned on validation."""
 
-    name = "rag"
-
-    def __init__(self, labeller: Labeller, instruction: str, shots: Shots) -> None:
-        super().__init__(shots.k)
-        self._label, self._instruction, self._shots = labeller, instruction, shots
-        self._retriever: Retriever | None = None
+    def __init__(self, k: int, retrieval: Retrieval, diversity: float) -> None:
+        super().__init__(k)
+        self._retrieval, self._diversity = retrieval, diversity
         self._validation: Dataset | None = None
+        self._retriever: Retriever | None = None
 
     def fit(self, train: Dataset, validation: Dataset) -> Self:
-        """Bring the index in line with `train`, and learn the LLM's bias if it is to be calibrated."""
+        """Bring the index in line with `train`, and learn from validation what has to be known before it is read."""
         self._validation = validation
         super().fit(train, validation)
         return self._prepare()
 
     def update(self, new: Dataset, gone: Dataset | None = None) -> Self:
-        """Change the index, and learn the bias anew: the examples before each text have changed."""
+        """Change the index, and learn anew: what is retrieved has changed."""
         super().update(new, gone)
         return self._prepare()
+
+    def _prepare(self) -> Self:
+        assert self._index is not None and self._validation is not None
+        start = time.perf_counter()
+        lexical = Lexical(_passages(self._known)) if self._retrieval == "fused" else None
+        self._retriever = Retriever(self._index, lexical, self._diversity)
+        spent = time.perf_counter() - start if lexical else 0.0
+        learned = self._learn(self._validation)
+        self.fitted = replace(
+            self.fitted,
+            seconds=self.fitted.seconds + spent + learned.seconds,
+            note="; ".join(filter(None, [self.fitted.note, learned.note])),
+            tokens=learned.tokens,
+        )
+        return self
+
+    @abstractmethod
+    def _learn(self, validation: Dataset) -> Fit:
+        """Learn from validation texts, and return what that took."""
+
+    def _neighbours(self, texts: Sequence[str]) -> list[list[Evidence]]:
+        assert self._retriever is not None, "fit first"
+        return self._retriever.search(texts, self._k)
+
+
+class Rag(Retrieving):
+    """The base LLM labels a text after it has read k labelled examples found for it, the nearest last by default."""
+
+    name = "rag"
+
+    def __init__(self, labeller: Labeller, instruction: str, shots: Shots) -> None:
+        super().__init__(shots.k, shots.retrieval, shots.diversity)
+        self._label, self._instruction, self._shots = labeller, instruction, shots
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Retrieve, then let the LLM score every label."""
@@ -142,22 +174,12 @@ class Rag(_OverExamples):
             for scores, evidence in zip(scored, neighbours, strict=True)
         ]
 
-    def _prepare(self) -> Self:
-        assert self._index is not None and self._validation is not None
-        start = time.perf_counter()
-        lexical = Lexical(_passages(self._known)) if self._shots.retrieval == "fused" else None
-        self._retriever = Retriever(self._index, lexical, self._shots.diversity)
-        spent = time.perf_counter() - start if lexical else 0.0
+    def _learn(self, validation: Dataset) -> Fit:
+        """Learn the LLM's bias towards labels, if it is to be calibrated."""
         learned = self._label.learn(
-            lambda texts: self._prompts(texts, self._neighbours(texts)), self._known.labels, self._validation
+            lambda texts: self._prompts(texts, self._neighbours(texts)), self._known.labels, validation
         )
-        seconds = self.fitted.seconds + spent + learned.seconds
-        self.fitted = Fit(seconds, self.fitted.reused, self.fitted.note, learned.tokens)
-        return self
-
-    def _neighbours(self, texts: Sequence[str]) -> list[list[Evidence]]:
-        assert self._retriever is not None, "fit first"
-        return self._retriever.search(texts, self._k)
+        return Fit(learned.seconds, tokens=learned.tokens)
 
     def _prompts(self, texts: Sequence[str], neighbours: Sequence[Sequence[Evidence]]) -> list[LabelPrompt]:
         instruction = fill(self._instruction, self._known.labels)

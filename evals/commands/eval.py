@@ -130,14 +130,14 @@ def _chosen(
     suite: str | None, data: str | None, changes: dict[str, Any], llm: str | None, quick: bool, limit: str | None
 ) -> "tuple[Suite, list[Remark]]":
     """Return the suite as the flags have it, and what is to be said of the user's own data."""
-    from evals.own_data import ASKED, own_suite
-    from evals.suite import load_suite
+    from evals.own_data import own_suite
+    from evals.suite import ASKING, load_suite
 
     if data:
         chosen, remarks = own_suite(data, suite, changes, llm, quick, limited=limit is not None)
     else:
         chosen, remarks = load_suite(suite or "sentiment", llm, quick).model_copy(update=changes), []
-    if "documents" in changes and chosen.kind != ASKED:
+    if "documents" in changes and chosen.kind not in ASKING:
         fix = "leave out --documents, or give questions: a file with the columns question and answer"
         raise BakeoffError("documents for questions alone", f"a suite of labelled texts, {chosen.name}", fix)
     return chosen, remarks

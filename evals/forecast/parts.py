@@ -34,6 +34,13 @@ class Part(Protocol):
         ...
 
 
+UNFORETOLD = {
+    "agent": "how many steps it goes cannot be foretold",
+    "native": "how many tokens its tools' descriptions take is the provider's count",
+    "reranked": "how long a reranker reads cannot be foretold",
+}
+
+
 def whole_arm(arm: Arm, kind: str, rates: Rates, ready: Ready) -> Part:
     """Return an arm of a suite of that kind as one part; of a class of the user's own all is unknown."""
     if arm.approach in ("closed_book", "knn", "rag") and kind == "knowledge":
@@ -42,11 +49,9 @@ def whole_arm(arm: Arm, kind: str, rates: Rates, ready: Ready) -> Part:
     match arm.approach:
         case "majority" | "router":
             return Joined([])
-        case "native":
-            return Unknown("how many tokens its tools' descriptions take is the provider's count", learns=False)
         case "zero_shot":
             return Prompted(arm, rates, shots=0)
-        case "knn":
+        case "knn" | "dense" | "bm25" | "fused":
             return indexed
         case "rag":
             return Joined([indexed, Prompted(arm, rates, arm.k)])
@@ -55,8 +60,9 @@ def whole_arm(arm: Arm, kind: str, rates: Rates, ready: Ready) -> Part:
         case "hybrid":
             parts: list[Part] = [trained, indexed, Prompted(arm, rates, arm.k)]
             return Joined(parts, arm.validation_texts, MOST if arm.form == "cascade" else "")
-        case "agent":
-            return Joined([trained, Unknown("how many steps it goes cannot be foretold", learns=False)])
+        case "agent" | "native" | "reranked":
+            known: dict[str, list[Part]] = {"agent": [trained], "reranked": [indexed], "native": []}
+            return Joined([*known[arm.approach], Unknown(UNFORETOLD[arm.approach], learns=False)])
         case _:
             return Unknown("what its own code takes cannot be foretold")
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 from evals.records import Record
-from evals.scenarios import data_efficiency, freshness, knowledge, portability, robustness, routing, static
+from evals.scenarios import data_efficiency, freshness, knowledge, portability, retrieval, robustness, routing, static
 from evals.scenarios.scenario import Finding, Fits, Moment, Plan, Scenario, Step
 
 __all__ = ["Finding", "Fits", "Moment", "Plan", "Scenario", "Step", "grader_of", "kind_of"]
@@ -16,6 +16,7 @@ _KINDS = {
     "portability": portability,
     "robustness": robustness,
     "knowledge": knowledge,
+    "retrieval": retrieval,
     "routing": routing,
 }
 
@@ -27,4 +28,5 @@ def kind_of(kind: str) -> ModuleType:
 
 def grader_of(kind: str) -> Callable[[Record], Record]:
     """Return what makes of a record's answer and target the classes that are compared: for labels, they themselves."""
-    return knowledge.graded if kind == "knowledge" else lambda record: record
+    grade: Callable[[Record], Record] = getattr(_KINDS[kind], "graded", lambda record: record)
+    return grade

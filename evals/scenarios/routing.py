@@ -172,7 +172,7 @@ def _tools(own: _Own) -> Finding:
         "Each tool: precision / recall",
         ["tool", "needed", *own],
         [[tool, sizes[tool], *(cells[tool, arm] for arm in own)] for tool in sizes],
-        "In per cent. Precision: of its calls, those that were needed. Recall: of the needs of it, those met.",
+        "In per cent. Precision: of its calls, those needed. Recall: of the needs of it, those met.",
         {"by_tool": rows},
     )
 

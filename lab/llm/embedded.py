@@ -84,7 +84,7 @@ class EmbeddedChat(BaseChatModel):
         whole = AIMessageChunk(content="")
         for chunk in self._stream(messages, stop, run_manager, **kwargs):
             whole += cast(AIMessageChunk, chunk.message)
-        answer = AIMessage(whole.text, usage_metadata=whole.usage_metadata)
+        answer = AIMessage(whole.text, usage_metadata=whole.usage_metadata, response_metadata=whole.response_metadata)
         return ChatResult(generations=[ChatGeneration(message=answer)])
 
     def _stream(
@@ -104,7 +104,8 @@ class EmbeddedChat(BaseChatModel):
             yield chunk
         written = len(self.tokenizer("".join(pieces), add_special_tokens=False)["input_ids"])
         usage = UsageMetadata(input_tokens=len(ids), output_tokens=written, total_tokens=len(ids) + written)
-        yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=usage))
+        made_by = {"model_name": f"embedded:{self.model}"}
+        yield ChatGenerationChunk(message=AIMessageChunk(content="", usage_metadata=usage, response_metadata=made_by))
 
     def _write(self, ids: list[int], stop: list[str]) -> Iterator[str]:
         """Yield the answer piece by piece; closing the iterator stops the model at its next token."""

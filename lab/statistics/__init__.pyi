@@ -8,6 +8,7 @@ from .comparison import Comparison as Comparison
 from .comparison import compare as compare
 from .comparison import holm as holm
 from .intervals import clustered_interval as clustered_interval
+from .intervals import mean_interval as mean_interval
 from .intervals import seed_interval as seed_interval
 from .intervals import wilson as wilson
 from .paired import cohens_g as cohens_g

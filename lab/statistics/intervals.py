@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
-from lab.statistics.resampling import LEVEL
+from lab.statistics.resampling import LEVEL, percentile_interval
 
 
 def wilson(correct: float, n: int) -> tuple[float, float]:
@@ -41,6 +41,12 @@ def clustered_interval(values: Mapping[str, Collection[float]]) -> tuple[float, 
     error = (clusters / (clusters - 1) * spread) ** 0.5 / sizes.sum()
     reach = t.ppf((1 + LEVEL) / 2, clusters - 1) * error
     return max(0.0, float(mean - reach)), min(1.0, float(mean + reach))
+
+
+def mean_interval(values: Sequence[float], seed: int = 0) -> tuple[float, float]:
+    """Return the 95 % percentile bootstrap interval of a mean over examples (Efron 1979), one value per example."""
+    kinds, counts = np.unique(np.asarray(values, dtype=float), return_counts=True)
+    return percentile_interval(counts, lambda drawn: drawn @ kinds / len(values), seed)
 
 
 def seed_interval(figures: Sequence[float]) -> tuple[float, float] | None:

@@ -1,9 +1,13 @@
 """What the agent's tests share."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agents.tools.mcp.trust import project_files, trust
 from lab.llm import BaseLLM, resolve_llm
 from tests.world import ScriptedServer
 
@@ -18,3 +22,15 @@ def scripted(setting: Callable[[str, str], None]) -> Callable[[ScriptedServer], 
         return resolve_llm("openai:scripted")
 
     return connect
+
+
+@pytest.fixture(scope="session")
+def mcp_servers() -> Callable[..., None]:
+    """Write a trusted mcp.json into the current folder; what it starts ends with this process."""
+
+    def name(**servers: Mapping[str, Any]) -> None:
+        Path("mcp.json").write_text(json.dumps({"mcpServers": servers}), encoding="utf-8")
+        for path in project_files():
+            trust(path, path.read_bytes())
+
+    return name

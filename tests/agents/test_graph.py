@@ -1,19 +1,24 @@
 """The graph always ends: within its budgets, with repeated calls cut and failures told."""
 
+import importlib.util
+import json
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import AIMessage
+from langchain_core.messages import AIMessage, HumanMessage
 
 from agents import Conversation
 from agents.budget import TurnBudget, new_calls
+from agents.graph import open_graph
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM
 from lab.prices import load_prices
 from tests.world import Fault, MediaWikiServer, ScriptedServer, TavilyServer, calls, says
 
+ROOT = Path(__file__).parents[2]
 Scripted = Callable[[ScriptedServer], BaseLLM]
 Setting = Callable[[str, str], None]
 
@@ -91,3 +96,19 @@ def test_several_tools_run_at_the_same_time(scripted: Scripted, setting: Setting
     waited = [run.seconds for run in turn.tools]
     assert min(waited) >= 2
     assert time.perf_counter() - start < sum(waited)
+
+
+def test_the_graph_opens_as_langgraph_json_names_it(setting: Setting) -> None:
+    document = json.loads((ROOT / "langgraph.json").read_text("utf-8"))
+    path, _, name = document["graphs"]["agent"].partition(":")
+    spec = importlib.util.spec_from_file_location("opened", ROOT / path)
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    done = getattr(module, name)().invoke({"messages": [HumanMessage("Thank you, that was kind!")], "rounds": 0})
+    assert done["messages"][-1].text
+
+
+def test_the_readme_draws_the_graph_that_there_is() -> None:
+    drawn = open_graph().get_graph().draw_mermaid(with_styles=False).strip()
+    assert f"```mermaid\n{drawn}\n```" in (ROOT / "README.md").read_text("utf-8")

@@ -7,7 +7,7 @@ import pytest
 
 from agents import Conversation
 from lab.llm import BaseLLM
-from rag.index import add_documents
+from rag import add_documents
 from tests.world import ScriptedServer, calls, says
 
 FACT = "The refund period of the Zephyr kettle is 45 days.\n\n"

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from agents import Conversation
 from agents.budget import TurnBudget
 from agents.state import Context
-from agents.team import TeamState, build_team, split_at_joints
+from agents.team import build_team, opening, split_at_joints
 from agents.tools.catalogue import offered_tools
 from lab.llm import BaseLLM
 from tests.world import ScriptedServer, calls, says
@@ -17,10 +18,7 @@ from tests.world import ScriptedServer, calls, says
 def _ask(question: str, llm: BaseLLM) -> dict[str, Any]:
     catalogue = offered_tools()
     context = Context(llm, "embedded" if llm.embedded else "native", catalogue, TurnBudget.of(llm))
-    state = TeamState(
-        question=question, parts=[], findings=[], answers=[], unsupported=[], reviews=0, messages=[], trace=[]
-    )
-    return build_team(catalogue).invoke(state, context=context)
+    return build_team(catalogue).invoke(opening(question), context=context)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +66,27 @@ def test_a_larger_llm_plans_and_reviews_and_is_sent_back_at_most_twice(
     assert done["answers"] == []
     assert done["trace"][-1] == "writer: left out what stands in no evidence"
     assert "no evidence" in server.requests[5].json["messages"][-1]["content"]
+
+
+def test_a_conversation_lets_the_team_answer_and_remembers_what_it_found(
+    scripted: Callable[[ScriptedServer], BaseLLM],
+) -> None:
+    script = [
+        says(json.dumps({"questions": ["Who was Marie Curie?"]})),
+        calls("wikipedia", query="Marie Curie"),
+        says("enough"),
+        says("Marie Curie was a physicist [1]."),
+        says(json.dumps({"unsupported": []})),
+        says("Yes, a chemist too."),
+    ]
+    with ScriptedServer(*script) as server:
+        conversation = Conversation(scripted(server), team=True)
+        turn = conversation.answer("Who was Marie Curie?")
+        conversation.team = False
+        assert conversation.answer("Was she a chemist?").answer == "Yes, a chemist too."
+    assert turn.answer == "Marie Curie was a physicist [1]."
+    assert [run.name for run in turn.tools] == ["wikipedia"]
+    assert turn.evidence[0].source.endswith("Marie_Curie")
+    assert turn.document()["trace"][0].startswith("manager: 1 questions")
+    assert turn.tokens == 5 * 15
+    assert "Marie Curie was a physicist [1]." in str(server.requests[-1].json["messages"])

@@ -14,11 +14,11 @@ from finetune.classifier import Classifier
 from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
 from finetune.methods import model_runtime, prepare
-from finetune.runtime import Runtime
 from finetune.schedule import Schedule
 from finetune.training import train_model
 from lab.datasets import Dataset, Split
 from lab.errors import BakeoffError
+from lab.runtime import Runtime
 
 QUERY = "bert.encoder.layer.3.attention.self.query.weight"
 WORDS = "bert.embeddings.word_embeddings.weight"

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from finetune import Classifier, Hyperparameters, champion, runtime, train_or_reuse
+from finetune import Classifier, Hyperparameters, champion, train_or_reuse
 from finetune.registry import champion_history, champion_id, set_champion
+from lab import runtime
 from lab.datasets import Dataset, load_dataset, split_dataset
 from lab.errors import BakeoffError
 from lab.workspace import Workspace, read_json

@@ -4,10 +4,12 @@ import itertools
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -148,11 +150,13 @@ def _wait_for_a_running_trial(child: "subprocess.Popen[bytes]") -> None:
     while time.monotonic() < deadline:
         assert child.poll() is None
         if path.exists():
-            try:
-                if any("hyperparameters" in trial.user_attrs for trial in _study(f"sqlite:///{path}").trials):
+            # Read by hand: optuna would create the tables, at the same moment as the child perhaps, which would end it.
+            with (
+                suppress(sqlite3.OperationalError),
+                closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as study,
+            ):
+                if study.execute("SELECT 1 FROM trial_user_attributes WHERE key = 'hyperparameters'").fetchone():
                     return
-            except Exception:  # the tables or the study are not there yet
-                pass
         time.sleep(0.2)
     raise AssertionError("no trial within two minutes")
 

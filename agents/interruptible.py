@@ -1,0 +1,84 @@
+"""A turn that can be left at any moment: it runs in a thread of its own, and whoever listens may go away."""
+
+import threading
+from collections.abc import Callable, Generator
+from contextlib import closing
+from contextvars import copy_context
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from langchain_core.callbacks import BaseCallbackHandler
+
+GRACE = 1.0  # seconds that a turn has to end in once it is stopped, before it is left to itself
+
+Event = TypeVar("Event")
+
+
+class Stop(BaseCallbackHandler):
+    """Ends a turn where it next asks, hears or finishes hearing an LLM; a callback of every LLM in the graph."""
+
+    raise_error = True
+    run_inline = True
+
+    def __init__(self) -> None:
+        self._asked = threading.Event()
+
+    def ask(self) -> None:
+        """Ask the turn to end."""
+        self._asked.set()
+
+    def check(self, *_: Any, **__: Any) -> None:
+        """Raise KeyboardInterrupt if the turn is to end: it is nobody's failure, so nobody reports or retries it."""
+        if self._asked.is_set():
+            raise KeyboardInterrupt
+
+    on_chat_model_start = on_llm_new_token = on_llm_end = check
+
+
+class Interruptible:
+    """Runs turns one after the other; one that is stopped while it waits for a silent server is left behind."""
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+
+    @property
+    def left_behind(self) -> bool:
+        """Return whether a stopped turn still waits for somebody, which would keep the process from ending."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def run(self, events: Callable[[], Generator[Event, None, None]], stop: Stop) -> Generator[Event, None, None]:
+        """Yield what `events` yields, as it comes; closing this generator stops it.
+
+        Args:
+            events: begins the turn; called, and iterated, in the turn's own thread.
+            stop: what the turn's LLMs look at.
+
+        Raises:
+            Exception: what the turn raised.
+        """
+        heard: SimpleQueue[tuple[Event | None, BaseException | None]] = SimpleQueue()
+
+        def work() -> None:
+            try:
+                with closing(events()) as coming:
+                    for event in coming:
+                        stop.check()
+                        heard.put((event, None))
+                heard.put((None, None))
+            except BaseException as error:  # carried over to the listener's thread
+                heard.put((None, error))
+
+        thread = threading.Thread(target=copy_context().run, args=(work,), daemon=True)
+        thread.start()
+        try:
+            while True:
+                event, error = heard.get()
+                if error is not None:
+                    raise error
+                if event is None:
+                    return
+                yield event
+        finally:
+            stop.ask()
+            thread.join(GRACE)
+            self._threads = [*(known for known in self._threads if known.is_alive()), thread]

@@ -1,0 +1,10 @@
+from .conversations import Memory as Memory
+from .conversations import Remembered as Remembered
+from .conversations import new_id as new_id
+from .conversations import open_memory as open_memory
+from .database import unreachable_explained as unreachable_explained
+from .summary import recalled as recalled
+from .summary import summarise as summarise
+from .transcript import Transcript as Transcript
+from .transcript import read_transcript as read_transcript
+from .transcript import is_unfinished as is_unfinished

@@ -1,0 +1,154 @@
+"""What a prompt holds of a long conversation: its last exchanges as they were, and a summary of those before."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langchain_core.messages.utils import count_tokens_approximately
+
+from agents.prompts import RECALL, is_speech, summary_prompt
+from agents.state import State, Summary, turn_messages
+from lab.embeddings import Embedder
+from lab.llm import BaseLLM
+from lab.settings import settings
+
+EMBEDDED_TOKENS = 400  # of talk before the question: what two cores read in about a second
+MOST_TOKENS = 16_000  # that talk may cost at every question, however much an LLM could hold
+TOKEN = 4  # characters, about
+WORD = 6  # characters with its space, about
+RELEVANCE = 0.7  # of a sentence, against being unlike those already chosen
+SPEAKERS = {"human": "User", "ai": "Assistant"}
+
+
+@dataclass(frozen=True)
+class Summarised:
+    """A new summary, what to tell the user about it, and the tokens it took."""
+
+    summary: Summary
+    note: str
+    tokens: int
+
+
+def past_tokens(llm: BaseLLM) -> int:
+    """Return how many tokens of the talk before a question a prompt may hold: half of what the LLM can read."""
+    if llm.embedded:
+        return EMBEDDED_TOKENS
+    known = (llm.chat.profile or {}).get("max_input_tokens")
+    return min((known or settings().context_tokens) // 2, MOST_TOKENS)
+
+
+def recalled(state: State, llm: BaseLLM) -> list[AnyMessage]:
+    """Return the messages a prompt is made of: the summary as an exchange, what was said since, and this turn's own.
+
+    A message too long for the prompt is cut in its middle; what the memory holds stays whole.
+    """
+    turn = turn_messages(state["messages"])
+    before = state["messages"][: len(state["messages"]) - len(turn)]
+    summary = state.get("summary")
+    said = [_shortened(message, past_tokens(llm)) for message in _unsummarised(before, summary)]
+    opening: list[AnyMessage] = [HumanMessage(RECALL), AIMessage(summary["text"])] if summary else []
+    return [*opening, *said, *turn]
+
+
+def summarise(messages: Sequence[AnyMessage], summary: Summary | None, llm: BaseLLM) -> Summarised | None:
+    """Return a summary of all but the last exchanges when the talk has outgrown the prompt; None while it has not.
+
+    The base LLM writes it. An embedded one is too small for that, and what is longer than an LLM can read it cannot
+    summarise either; then sentences are chosen from the talk instead, and the note says so.
+    """
+    room = past_tokens(llm)
+    said = _unsummarised(messages, summary)
+    if _tokens(said) + len(summary["text"] if summary else "") // TOKEN <= room:
+        return None
+    old = said[: _first_kept(said, room // 2)]
+    if not old:
+        return None
+    lines = [*(summary["text"].splitlines() if summary else ()), *map(_line, old)]
+    words = room * TOKEN // 4 // WORD
+    text, how, tokens = _written(lines, words, llm)
+    upto = old[-1].id
+    assert upto, "messages in a state have ids"
+    return Summarised(Summary(text=text, upto=upto), f"the conversation's beginning was {how}", tokens)
+
+
+def _unsummarised(messages: Sequence[AnyMessage], summary: Summary | None) -> list[AnyMessage]:
+    """Return what was said after the summary ends."""
+    ids = [message.id for message in messages]
+    start = ids.index(summary["upto"]) + 1 if summary and summary["upto"] in ids else 0
+    return [message for message in messages[start:] if is_speech(message)]
+
+
+def _first_kept(said: Sequence[AnyMessage], room: int) -> int:
+    """Return where the exchanges begin that stay as they are: as many of the last as fit in `room`, one at least."""
+    starts = [place for place, message in enumerate(said) if message.type == "human"]
+    fitting = [start for start in starts if _tokens(said[start:]) <= room]
+    return min(fitting) if fitting else max(starts, default=0)
+
+
+def _written(lines: Sequence[str], words: int, llm: BaseLLM) -> tuple[str, str, int]:
+    """Return the summary, how it was made, and the tokens it took."""
+    by_sentences = f"shortened to its most telling sentences: {llm.name} "
+    if llm.embedded:
+        return extract(lines, words), by_sentences + "is too small to summarise", 0
+    talk = "\n".join(lines)
+    if len(talk) > 2 * past_tokens(llm) * TOKEN:
+        return extract(lines, words), by_sentences + "could not read it whole", 0
+    try:
+        answer = llm.chat.invoke(summary_prompt(talk, words))
+    except Exception as error:  # each provider's client has errors of its own; the question itself may yet be answered
+        return extract(lines, words), by_sentences + f"did not summarise it ({type(error).__name__})", 0
+    usage = answer.usage_metadata
+    text = answer.text.strip()[: 2 * words * WORD] or extract(lines, words)
+    return text, f"summarised by {llm.name}", usage["total_tokens"] if usage else 0
+
+
+def extract(lines: Sequence[str], words: int) -> str:
+    """Return the sentences that say most of what all of them say, at most `words` words of them, in their order.
+
+    A sentence is worth its mean cosine similarity to all (LexRank's degree centrality, Erkan & Radev 2004), less its
+    likeness to those already chosen (maximal marginal relevance, Carbonell & Goldstein 1998).
+
+    Args:
+        lines: each "User: …" or "Assistant: …"; the speaker is named again before each chosen sentence.
+        words: how many words to keep.
+    """
+    sentences = [sentence for line in lines for sentence in _sentences(line)]
+    if not sentences:
+        return ""
+    vectors = Embedder.load().embed(sentences)
+    alike = vectors @ vectors.T
+    worth, room, chosen = alike.mean(axis=1), words, list[int]()
+    while len(chosen) < len(sentences):
+        near = alike[:, chosen].max(axis=1) if chosen else np.zeros(len(sentences))
+        gain = RELEVANCE * worth - (1 - RELEVANCE) * near
+        gain[chosen] = -np.inf
+        best = int(gain.argmax())
+        if (room := room - len(sentences[best].split())) < 0:
+            break
+        chosen.append(best)
+    return "\n".join(sentences[place] for place in sorted(chosen)) or sentences[0][: words * WORD]
+
+
+def _sentences(line: str) -> list[str]:
+    said = re.fullmatch(rf"((?:{'|'.join(SPEAKERS.values())}): )?(.*)", line)
+    speaker, text = said.groups(default="") if said else ("", line)
+    return [speaker + sentence for sentence in re.split(r"(?<=[.!?])\s+", text) if sentence]
+
+
+def _line(message: AnyMessage) -> str:
+    return f"{SPEAKERS[message.type]}: {' '.join(message.text.split())}"
+
+
+def _tokens(messages: Sequence[AnyMessage]) -> int:
+    return count_tokens_approximately(messages)
+
+
+def _shortened(message: AnyMessage, room: int) -> AnyMessage:
+    """Return the message, its middle left out if it is longer than half the room."""
+    longest = room // 2 * TOKEN
+    if len(message.text) <= longest:
+        return message
+    text = f"{message.text[: longest // 2]} … {message.text[-longest // 2 :]}"
+    return message.model_copy(update={"content": text})

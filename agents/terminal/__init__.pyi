@@ -1,0 +1,2 @@
+from .chat import chat as chat
+from .show import show as show

@@ -1,0 +1,193 @@
+"""One MCP server: started, asked, given up when it does not answer, started anew at the next call."""
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Awaitable
+from contextlib import suppress
+from functools import cache
+from typing import Any, TypeVar
+
+from langchain_core.tools import StructuredTool, ToolException
+
+from agents.tools.mcp.library import Client, ElicitResult, MCPAdapter, StdioTransport, StreamableHttpTransport
+from agents.tools.mcp.servers import Server
+from lab.console import printable
+from lab.errors import BakeoffError
+from lab.redact import LONGEST, reason
+from lab.workspace import Workspace
+
+T = TypeVar("T")
+Result = tuple[list[dict[str, Any]], Any]
+Transport = StdioTransport | StreamableHttpTransport
+CLOSING_SECONDS = 8.0  # a server that ignores the end of its input is terminated after 2 s, and killed after 4
+LATE_SECONDS = 5.0  # for what is given up to be cleared away
+TAIL_BYTES = 4096
+_STARTING = threading.Lock()
+
+
+class Background:
+    """An event loop in a thread of its own, for all servers: their library is asynchronous, the graph is not."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, name="mcp", daemon=True).start()
+        self._open: set[Transport] = set()
+        atexit.register(self.close)
+
+    def run(self, work: Awaitable[T], seconds: float) -> T:
+        """Wait for `work`, which is given up after `seconds`.
+
+        Raises:
+            TimeoutError: it was given up.
+        """
+        waiting = asyncio.wait_for(work, seconds)
+        return asyncio.run_coroutine_threadsafe(waiting, self._loop).result(seconds + LATE_SECONDS)
+
+    def keep(self, transport: Transport) -> None:
+        """Remember what must be ended when the program ends, if not before."""
+        self._open.add(transport)
+
+    def end(self, transport: Transport) -> None:
+        """Begin to end a server, and do not wait for it."""
+        asyncio.run_coroutine_threadsafe(self._end(transport), self._loop)
+
+    def close(self) -> None:
+        """End every server that was started, and wait for that."""
+
+        async def end_all() -> None:
+            await asyncio.gather(*map(self._end, self._open), return_exceptions=True)
+
+        if self._open:
+            with suppress(TimeoutError):
+                self.run(end_all(), CLOSING_SECONDS)
+
+    async def _end(self, transport: Transport) -> None:
+        await transport.close()  # type: ignore[no-untyped-call]
+        self._open.discard(transport)
+
+
+def background() -> Background:
+    """Return the process's one background loop."""
+    with _STARTING:  # servers are started side by side, and a connection lives in the loop that started it
+        return _background()
+
+
+@cache
+def _background() -> Background:
+    return Background()
+
+
+class Connection:
+    """A server, and what langchain makes of its tools."""
+
+    def __init__(self, server: Server) -> None:
+        """Prepare; nothing is started yet."""
+        self.server = server
+        self._log = (Workspace.current().home / "mcp" / f"{_file_name(server.name)}.log").resolve()
+        self._log.unlink(missing_ok=True)
+        self._changing = threading.Lock()
+        self._tools: dict[str, StructuredTool] | None = None
+        self._transport: Transport | None = None
+
+    def tools(self) -> dict[str, StructuredTool]:
+        """Return the server's tools, by the names it gives them; it is started if it does not run.
+
+        Raises:
+            BakeoffError: it cannot be started, does not answer in time, or talks nonsense.
+        """
+        with self._changing:
+            if self._tools is not None:
+                return self._tools
+            self._transport = self._new_transport()
+            background().keep(self._transport)
+            client = Client(
+                self._transport,
+                init_timeout=self.server.seconds,
+                log_handler=_ignore,
+                elicitation_handler=_decline,
+            )
+            try:
+                found = background().run(MCPAdapter(client).list_tools(), self.server.seconds)
+            except Exception as error:  # of asyncio, the system and two libraries
+                background().end(self._transport)
+                raise self._failure("tools", error) from error
+            self._tools = {tool.name: tool for tool in found if isinstance(tool, StructuredTool)}
+            return self._tools
+
+    def call(self, name: str, arguments: dict[str, Any]) -> Result:
+        """Return what a tool answers: its content blocks, and its structured content or None.
+
+        Raises:
+            BakeoffError: it reports an error, does not answer in time, or its server ended.
+        """
+        tools, what = self.tools(), f"a result from {printable(name)}"
+        try:
+            work: Awaitable[Result] = tools[name].coroutine(**arguments)  # type: ignore[misc]
+            blocks, artifact = background().run(work, self.server.seconds)
+        except ToolException as error:
+            said = f"an error, in its words: {self._quoted(reason(error))}"
+            raise BakeoffError(f"{what} of {self._name}", said, "ask in another way") from error
+        except Exception as error:  # of asyncio, the system and two libraries
+            self._give_up(tools)
+            raise self._failure(what, error) from error
+        return blocks, (artifact or {}).get("structured_content")
+
+    def _give_up(self, tools: dict[str, StructuredTool]) -> None:
+        """End a server that hangs or has died, unless another call has done so; the next call starts it anew."""
+        with self._changing:
+            if self._tools is tools and self._transport:
+                background().end(self._transport)
+                self._tools = None
+
+    def _new_transport(self) -> Transport:
+        server = self.server
+        if server.url is not None:
+            return StreamableHttpTransport(server.url, headers=server.headers)
+        assert server.command is not None
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        # The library hands on PATH, HOME and their like, and beyond them only what `env` names.
+        return StdioTransport(server.command, list(server.args), dict(server.env), str(server.cwd), log_file=self._log)
+
+    @property
+    def _name(self) -> str:
+        return f"MCP server {printable(self.server.name)}"
+
+    def _failure(self, what: str, error: Exception) -> BakeoffError:
+        """Return the error to show."""
+        if isinstance(error, TimeoutError):
+            got = f"no answer within {self.server.seconds:g} s"
+        else:
+            got = self._quoted(reason(error).removeprefix("Client failed to connect: ")) or type(error).__name__
+            got += self._last_line()
+        entry = "url and headers" if self.server.url else "command"
+        return BakeoffError(f"{what} of {self._name}", got, f"check its {entry} in mcp.json")
+
+    def _last_line(self) -> str:
+        """Return the last line that the server printed to its log, if there is one, in words."""
+        if not self._log.exists():
+            return ""
+        with self._log.open("rb") as file:
+            file.seek(max(0, self._log.stat().st_size - TAIL_BYTES))
+            lines = file.read().decode(errors="replace").strip().splitlines()
+        last = self._quoted(lines[-1].strip()[:LONGEST]) if lines else ""
+        return f"; the last that it printed, in {self._log}: {last}" if last else ""
+
+    def _quoted(self, text: str) -> str:
+        """Return words of the server without what its entry keeps secret, and without control characters."""
+        for secret in self.server.secrets:
+            text = text.replace(secret, "…")
+        return printable(text)
+
+
+async def _ignore(message: object) -> None:
+    """Let what a server logs pass: it is no part of any answer."""
+
+
+async def _decline(*question: object) -> ElicitResult:
+    """Answer no server's questions: what the user types goes to the agent, not to whoever asks for it."""
+    return ElicitResult(action="decline")
+
+
+def _file_name(name: str) -> str:
+    return "".join(letter if letter.isalnum() or letter in "-_" else "_" for letter in name)

@@ -1,0 +1,120 @@
+"""Vectors are those of sentence-transformers, whatever computes them, and a query costs no import of torch."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lab.devices import usable_cores
+from lab.embeddings import Embedder, TorchEncoder, model_folder
+from lab.runtime import batches_by_length
+
+ROOT = Path(__file__).parents[2]
+TEXTS = [
+    "I love this phone, the camera is amazing!",
+    "",
+    "   blanks around it\t\n",
+    "😀 مرحبا 你好 naïve",
+    "x" * 5000,
+    "word " * 1000,
+    *(f"Passage number {number} is about {'very ' * (number % 20)}different things." for number in range(40)),
+]
+
+
+@pytest.fixture
+def tiny(tmp_path: Path, setting: Callable[[str, str], None]) -> Path:
+    """A small model of random weights that pools by its first token, and an empty cache."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+    from transformers import AutoTokenizer, BertConfig, BertModel
+
+    setting("BAKEOFF_CACHE", str(tmp_path / "cache"))
+    bert = tmp_path / "bert"
+    tokenizer = AutoTokenizer.from_pretrained(model_folder("embedded:minilm"))
+    tokenizer.save_pretrained(bert)
+    sizes: dict[str, Any] = {
+        "initializer_range": 1.0,
+        "hidden_size": 32,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+    }
+    BertModel(BertConfig(vocab_size=len(tokenizer), max_position_embeddings=64, **sizes)).save_pretrained(bert)
+    folder = tmp_path / "tiny"
+    SentenceTransformer(modules=[Transformer(str(bert)), Pooling(32, "cls")], device="cpu").save(str(folder))
+    return folder
+
+
+def test_vectors_are_those_of_sentence_transformers_in_the_order_of_the_texts() -> None:
+    exported = Embedder.load()
+    assert exported.kind == "onnx float32"
+    found, expected = exported.embed(TEXTS), TorchEncoder("embedded:minilm", "cpu").outputs(TEXTS)
+    assert found.dtype == np.float32
+    assert (found * expected).sum(axis=1).min() > 0.9999
+    assert exported.embed([]).shape == (0, exported.dimension)
+
+
+def test_a_process_that_embeds_a_query_does_not_import_torch() -> None:
+    Embedder.load()  # the export is there
+    code = (
+        "import sys; from lab.embeddings import Embedder; vectors = Embedder.load().embed(['a query'])\n"
+        "print(vectors.shape, 'torch' in sys.modules, 'transformers' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stdout.strip() == "(1, 384) False False", done.stderr
+
+
+def test_another_pooling_is_exported_too_and_a_changed_model_is_exported_anew(
+    tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = Embedder(str(tiny))
+    assert (first.kind, first.dimension) == ("onnx float32", 32)
+    expected = TorchEncoder(str(tiny), "cpu").outputs(TEXTS)
+    assert (first.embed(TEXTS) * expected).sum(axis=1).min() > 0.9999
+    assert "exporting" in capsys.readouterr().err
+    Embedder(str(tiny))
+    assert "exporting" not in capsys.readouterr().err
+
+    config = tiny / "config_sentence_transformers.json"
+    document = json.loads(config.read_text()) | {"prompts": {"ask": "query: "}, "default_prompt_name": "ask"}
+    config.write_text(json.dumps(document))
+    changed = Embedder(str(tiny))
+    told = capsys.readouterr().err
+    assert "exporting" in told
+    assert "runs in PyTorch, which is slower: its export embeds otherwise" in told
+    assert changed.kind == "torch"
+    again = Embedder(str(tiny))
+    assert "exporting" not in capsys.readouterr().err, "that it cannot be used is known"
+    assert np.allclose(again.embed(["a"]), changed.embed(["a"]))
+
+
+def test_a_cache_that_cannot_be_written_costs_speed_only(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cache").write_text("a file where the folder should be")
+    embedder = Embedder(str(tiny))
+    assert embedder.kind == "torch"
+    assert embedder.embed(["one", "two"]).shape == (2, 32)
+    assert "no export can be kept" in capsys.readouterr().err
+
+
+def test_batches_hold_every_text_once_with_little_padding() -> None:
+    lengths = [int(length) for length in np.random.default_rng(0).integers(1, 256, 2000)] + [5000]
+    batches = batches_by_length(lengths, 1024)
+    assert sorted(index for batch in batches for index in batch) == list(range(2001))
+    padded = [len(batch) * max(lengths[index] for index in batch) for batch in batches]
+    assert all(size <= 1024 or len(batch) == 1 for size, batch in zip(padded, batches, strict=True))
+    assert sum(padded) < 1.03 * sum(lengths)
+    assert batches_by_length([], 1024) == []
+
+
+def test_threads_are_those_that_the_user_grants(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    assert usable_cores() == 3
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    assert usable_cores() >= 1
