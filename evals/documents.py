@@ -90,7 +90,8 @@ def _kind(source: str, accepted: str, wording: str) -> str:
 
 def _passages(name: str) -> Iterator[tuple[str, str]]:
     """Yield source and text of each passage of a file, a folder or the handbook, whose pages go by their names."""
-    from rag.documents import document_files, handbook_folder, load_passages
+    from rag import handbook_folder
+    from rag.documents import document_files, load_passages
 
     folder = handbook_folder() if name == "handbook" else Path(name)
     for file in document_files(folder):

@@ -8,8 +8,6 @@ from rag.handbook import handbook_folder, handbook_pages
 from rag.passages import Passage
 from rag.reading import Origin, Unreadable, origins, read
 
-__all__ = ["document_files", "handbook_folder", "load_passages"]
-
 
 def document_files(path: Path) -> list[Path]:
     """Return the documents at `path`, a file or a folder, under the path they were asked for.
