@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 # Colours that colour-blind readers tell apart, also on black (Okabe & Ito 2008); yellow is left out, for white paper.
 BLUE, ORANGE, GREEN, PINK, SKY, RUST, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8F98"
 SERIES = (BLUE, RUST, GREEN, PINK, ORANGE, SKY, GREY)
-WIDTH = 640  # pixels of a chart on paper; a page stretches it
+WIDTH, HEIGHT = 640, 210  # pixels of a chart on paper, where its rows do not decide; a page stretches it
+SIZE = 11  # pixels of its letters
 LONGEST_NAME = 220  # pixels of a label on an axis
 
 Row = Mapping[str, Any]
@@ -87,10 +88,13 @@ def _frame(ink: str) -> dict[str, Any]:
         "domainOpacity": 0.4,
         "tickOpacity": 0.4,
         "labelFont": font,
+        "labelFontSize": SIZE,
         "titleFont": font,
+        "titleFontSize": SIZE,
         "titleFontWeight": "normal",
         "labelLimit": LONGEST_NAME,
     }
-    legend = {"labelColor": ink, "titleColor": ink, "labelFont": font, "titleFont": font, "labelLimit": LONGEST_NAME}
-    text = {"color": ink, "font": font}
-    return {"background": "transparent", "axis": axis, "legend": legend, "text": text, "view": {"stroke": None}}
+    legend = {"labelColor": ink, "titleColor": ink, "labelFont": font, "titleFont": font, "labelFontSize": SIZE}
+    legend |= {"labelLimit": LONGEST_NAME}
+    text, view = {"color": ink, "font": font}, {"stroke": None}
+    return {"background": "transparent", "axis": axis, "legend": legend, "text": text, "view": view, "aria": False}

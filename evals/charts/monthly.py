@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Any, Literal
 
 from evals.advice.wording import amount, queries
-from evals.charts.chart import GREY, Chart, drawn
+from evals.charts.chart import GREY, HEIGHT, Chart, drawn
 from evals.charts.marks import arm_name, listed, marked_by
 from evals.costs import Load, UnitCosts, break_even_queries, monthly_cost
 
@@ -50,7 +50,7 @@ def monthly_cost_chart(costs: Mapping[str, UnitCosts], load: Load, unit: Unit = 
     now = drawn([{"queries_per_month": load.queries}]).mark_rule(color=GREY, strokeDash=[3, 3]).encode(x=across)
     points = [{"to": arm, "queries_per_month": at, field: _cost(known[arm], load, at)} for at, arm in turns]
     evens = drawn(points).mark_point(shape="diamond", size=160, filled=True, color=GREY, opacity=1)
-    picture = alt.layer(now, lines, *([evens.encode(x=across, y=upward)] if points else [])).properties(height=260)
+    picture = alt.layer(now, lines, *([evens.encode(x=across, y=upward)] if points else [])).properties(height=HEIGHT)
     missing = [arm for arm in costs if arm not in known]
     left = f" Left out, their costs being unknown or nothing: {listed(missing)}." if missing else ""
     note = f"Diamonds: break-even. The dotted line: {queries(load.queries)} a month.{left}"
