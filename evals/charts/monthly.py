@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from evals.advice.wording import amount, queries
 from evals.charts.chart import GREY, HEIGHT, Chart, drawn
-from evals.charts.marks import arm_name, listed, marked_by
+from evals.charts.marks import arm_name, dashed_by, listed, marked_by
 from evals.costs import Load, UnitCosts, break_even_queries, monthly_cost
 
 FEWEST, MOST = 100.0, 1_000_000.0  # queries a month that are drawn, more where more are wanted
@@ -38,14 +38,14 @@ def monthly_cost_chart(costs: Mapping[str, UnitCosts], load: Load, unit: Unit = 
     ]
     field = f"{unit.lower()}_per_month"
     turns = _turns(known, load, counts)
-    marks = marked_by("arm", list(known), dashed=True)
+    colour = marked_by("arm", list(known))["color"]
     across = alt.X("queries_per_month:Q", title="queries a month").scale(type="log", domain=[counts[0], counts[-1]])
     across = across.axis(format="~s", tickCount=5, grid=False)
     upward = alt.Y(f"{field}:Q", title=f"{unit} a month").scale(type="log").axis(format="~g", tickCount=5)
     lines = (
         drawn(rows)
         .mark_line(strokeWidth=1.8)
-        .encode(x=across, y=upward, color=marks["color"], strokeDash=marks["strokeDash"])
+        .encode(x=across, y=upward, color=colour, strokeDash=dashed_by("arm", list(known), named=True))
     )
     now = drawn([{"queries_per_month": load.queries}]).mark_rule(color=GREY, strokeDash=[3, 3]).encode(x=across)
     points = [{"to": arm, "queries_per_month": at, field: _cost(known[arm], load, at)} for at, arm in turns]
