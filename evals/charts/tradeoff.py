@@ -73,14 +73,17 @@ def _tradeoff(rows: list[dict[str, Any]], field: str, words: tuple[str, str], le
     across = alt.X(f"{field}:Q", title=axis).scale(type="log", domain=list(domain), nice=False)
     across = across.axis(format="~g", tickCount=5, grid=False)
     upward = alt.Y("accuracy_percent:Q", title="accuracy, %").scale(zero=False, nice=True)
-    base = drawn(shown)
+    base, looks = drawn(shown), _looks()
     spans = base.mark_rule(strokeWidth=1.5, opacity=0.5).encode(
-        x=across, y=alt.Y("from_percent:Q", title="accuracy, %").scale(zero=False), y2="to_percent:Q", color=_front()
+        x=across,
+        y=alt.Y("from_percent:Q", title="accuracy, %").scale(zero=False),
+        y2="to_percent:Q",
+        color=looks["color"],
     )
     steps = drawn([row for row in shown if row["on_the_front"]]).mark_line(
         interpolate="step-after", strokeDash=[4, 3], color=BLUE, opacity=0.5
     )
-    dots = base.mark_point(size=90, opacity=1).encode(x=across, y=upward, color=_front(), shape=_sign(), fill=_fill())
+    dots = base.mark_point(size=90, opacity=1).encode(x=across, y=upward, **looks)
     labels = [
         drawn([row]).mark_text(**place).encode(x=across, y=upward, text=alt.value(arm_name(row["arm"])))
         for row, place in zip(shown, _places(shown, field, domain), strict=True)
@@ -90,22 +93,22 @@ def _tradeoff(rows: list[dict[str, Any]], field: str, words: tuple[str, str], le
     return Chart(_title(front, len(rows), worse), picture, rows, note)
 
 
-def _front() -> Any:
+def _looks() -> dict[str, Any]:
+    """Return the channels that mark the front: colour, shape, and that its signs are filled.
+
+    Scales, not conditions: each condition costs Altair a tenth of a second to check.
+    """
     import altair as alt
 
-    return alt.condition("datum.on_the_front", alt.value(BLUE), alt.value(GREY))
-
-
-def _fill() -> Any:
-    import altair as alt
-
-    return alt.condition("datum.on_the_front", alt.value(BLUE), alt.value("transparent"))
-
-
-def _sign() -> Any:
-    import altair as alt
-
-    return alt.condition("datum.on_the_front", alt.value("circle"), alt.value("square"))
+    kinds: dict[str, tuple[Any, tuple[str, str]]] = {
+        "color": (alt.Color, (BLUE, GREY)),
+        "shape": (alt.Shape, ("circle", "square")),
+        "fill": (alt.Fill, (BLUE, "transparent")),
+    }
+    return {
+        name: channel("on_the_front:N", legend=None).scale(domain=[True, False], range=list(values))
+        for name, (channel, values) in kinds.items()
+    }
 
 
 def _places(rows: Sequence[Mapping[str, Any]], field: str, domain: tuple[float, float]) -> list[Place]:
