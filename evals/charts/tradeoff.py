@@ -85,7 +85,9 @@ def _tradeoff(rows: list[dict[str, Any]], field: str, words: tuple[str, str], le
     )
     dots = base.mark_point(size=90, opacity=1).encode(x=across, y=upward, **looks)
     labels = [
-        drawn([row]).mark_text(**place).encode(x=across, y=upward, text=alt.value(arm_name(row["arm"])))
+        alt.Chart(alt.Data(values=[row]))
+        .mark_text(**place)
+        .encode(x=across, y=upward, text=alt.value(arm_name(row["arm"])))
         for row, place in zip(shown, _places(shown, field, domain), strict=True)
     ]
     picture = alt.layer(spans, steps.encode(x=across, y=upward), dots, *labels).properties(height=HEIGHT)
@@ -94,10 +96,7 @@ def _tradeoff(rows: list[dict[str, Any]], field: str, words: tuple[str, str], le
 
 
 def _looks() -> dict[str, Any]:
-    """Return the channels that mark the front: colour, shape, and that its signs are filled.
-
-    Scales, not conditions: each condition costs Altair a tenth of a second to check.
-    """
+    """Return the channels that mark the front: colour, shape, and that its signs are filled."""
     import altair as alt
 
     kinds: dict[str, tuple[Any, tuple[str, str]]] = {
