@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evals.charts.chart import BLUE, Chart, drawn
+from evals.charts.chart import BLUE, Chart, arm_axis, arm_name, drawn, rows_height
 
 Result = Mapping[str, Any]
 
@@ -19,7 +19,7 @@ def accuracy_chart(results: Sequence[Result], names: Sequence[str]) -> Chart:
 
     rows = [
         {
-            "arm": name,
+            "arm": arm_name(name),
             "accuracy_percent": round(100 * row["accuracy"], 2),
             "from_percent": round(100 * row["accuracy_ci"][0], 2),
             "to_percent": round(100 * row["accuracy_ci"][1], 2),
@@ -29,13 +29,12 @@ def accuracy_chart(results: Sequence[Result], names: Sequence[str]) -> Chart:
         for row, name in zip(results, names, strict=True)
         if row["accuracy"] is not None
     ]
-    base = drawn(rows).encode(
-        y=alt.Y("arm:N", title=None, sort=alt.EncodingSortField("accuracy_percent", order="descending"))
-    )
+    base = drawn(rows).encode(y=arm_axis("arm", sort=alt.EncodingSortField("accuracy_percent", order="descending")))
     across = alt.X("from_percent:Q", title="accuracy, % of answered texts").scale(domain=[0, 100])
     spans = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=across, x2="to_percent:Q")
-    dots = base.mark_point(color=BLUE, filled=True, size=80).encode(x="accuracy_percent:Q")
-    return Chart(_title(rows), alt.layer(spans, dots), rows, "Dots are accuracies, lines their 95 % intervals.")
+    dots = base.mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x="accuracy_percent:Q")
+    picture = alt.layer(spans, dots).properties(height=rows_height(len(rows)))
+    return Chart(_title(rows), picture, rows, "Dots are accuracies, lines their 95 % intervals.")
 
 
 def _title(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, PINK, SKY, RUST, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8F98"
 SERIES = (BLUE, RUST, GREEN, PINK, ORANGE, SKY, GREY)
 WIDTH = 640  # pixels of a chart on paper; a page stretches it
-LONGEST_NAME = 220  # pixels of a label on an axis
+LONGEST_NAME = 160  # pixels of a label on an axis: on a telephone half of the width
+ROW, FRAME = 28, 60  # pixels of one arm among others, and of what stands around them
 
 Row = Mapping[str, Any]
 
@@ -64,6 +65,23 @@ def drawn(rows: Sequence[Row]) -> "alt.Chart":
     shown = [{name: printable(value) if isinstance(value, str) else value for name, value in r.items()} for r in rows]
     pointed = [f"{name}:N" for name in (shown[0] if shown else ())]
     return alt.Chart(alt.Data(values=shown)).encode(tooltip=pointed)
+
+
+def arm_name(key: str) -> str:
+    """Return an arm's key as people read it: without the word for what runs here."""
+    return key.replace("@embedded:", "@")
+
+
+def arm_axis(field: str, **options: Any) -> "alt.Y":
+    """Return the vertical axis of arms, each with its name; `options` go to Altair's Y."""
+    import altair as alt
+
+    return alt.Y(f"{field}:N", title=None, **options).axis(labelLimit=LONGEST_NAME, labelOverlap=False)
+
+
+def rows_height(count: int) -> int:
+    """Return the pixels that so many arms need above each other."""
+    return ROW * count + FRAME
 
 
 def _cell(value: object) -> object:
