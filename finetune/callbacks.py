@@ -34,7 +34,7 @@ class Listener(TrainerCallback):
     """Hears at each step what was asked from outside: a pause waits for a checkpoint, a stop for nothing."""
 
     def __init__(self, folder: TrainingFolder) -> None:
-        self._folder = folder
+        self._folder, self._pauses = folder, False
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Stop, or ask for a checkpoint; the last step is not worth either."""
@@ -42,12 +42,11 @@ class Listener(TrainerCallback):
         if request == "stop":
             raise Asked(request, state.global_step)
         if request == "pause":  # what the loss was since the last log would else be lost
-            control.should_log = control.should_save = True
+            self._pauses = control.should_log = control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Pause, unless the run ends here by itself."""
-        ends = control.should_training_stop or state.global_step >= state.max_steps
-        if self._folder.request == "pause" and not ends:
+        if self._pauses and not control.should_training_stop:
             raise Asked("pause", state.global_step)
 
 

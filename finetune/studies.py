@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import optuna
+from optuna.exceptions import OptunaError
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy import URL
 from sqlalchemy.exc import SQLAlchemyError
@@ -37,7 +38,7 @@ def study_runs(path: Path, written: int) -> list[PastRun]:
         storage = optuna.storages.RDBStorage(url.render_as_string(), skip_table_creation=True)
         studies = storage.get_all_studies()
         trials = [(study, trial) for study in studies for trial in storage.get_all_trials(study._study_id)]
-    except (SQLAlchemyError, RuntimeError, AssertionError) as error:
+    except (SQLAlchemyError, OptunaError, RuntimeError, AssertionError) as error:
         raise BakeoffError("a study of Optuna's", type(error).__name__, "move the file away") from None
     finally:
         if storage:
