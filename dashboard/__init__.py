@@ -1,0 +1,1 @@
+"""The window: pages over real runs, and the buttons that start new ones."""

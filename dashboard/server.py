@@ -1,0 +1,82 @@
+"""Serves the dashboard with Streamlit, for this machine's browsers, and lets its pages reach no other host."""
+
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.datastructures import MutableHeaders
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from streamlit import config
+from streamlit.starlette import App
+
+from evals.charts.chart import BLUE
+from lab.listening import HOST
+
+SCRIPT = Path(__file__).with_name("app.py")
+LOCAL_NAMES = (HOST, "localhost", "[::1]")
+HEADINGS = ["1.8rem", "1.4rem", "1.15rem", "1rem", "1rem", "1rem"]
+# What Streamlit is told; each of these stands above what a user's own config.toml says.
+OPTIONS: dict[str, Any] = {
+    "browser.gatherUsageStats": False,
+    "client.showErrorDetails": "none",
+    "client.showErrorLinks": False,
+    "client.toolbarMode": "viewer",
+    "logger.hideWelcomeMessage": True,
+    "server.enableAgentApi": False,
+    "server.fileWatcherType": "none",
+    "server.headless": True,
+    **{f"theme.{shade}.primaryColor": BLUE for shade in ("light", "dark")},
+    **{f"theme.{shade}.headingFontSizes": HEADINGS for shade in ("light", "dark")},
+}
+# Vega compiles its expressions, so 'unsafe-eval' must stay; but to whom a page can speak is this server alone.
+POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline';"
+    " img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob:;"
+    " frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
+)
+# Loaded before the first visitor comes, who would wait for them.
+NEEDED = ("altair", "pandas", "pyarrow", "dashboard.pages.compare")
+
+
+def serve(opened: socket.socket, names: Sequence[str] = LOCAL_NAMES) -> None:
+    """Serve the dashboard on an open socket until it is stopped.
+
+    Args:
+        opened: where to listen.
+        names: of the hosts that a browser may know this machine by; any other is refused (DNS rebinding).
+    """
+    for name, value in OPTIONS.items():
+        config.set_option(name, value)
+    config.set_option("server.allowedHosts", list(names))
+    app = App(SCRIPT, lifespan=_prepared, middleware=[Middleware(_Policy)])
+    uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="websockets-sansio")).run(sockets=[opened])
+
+
+@asynccontextmanager
+async def _prepared(app: App) -> AsyncIterator[None]:
+    for module in NEEDED:
+        import_module(module)
+    yield
+
+
+class _Policy:
+    """Adds to every answer what a page may load, and from whom (Content Security Policy Level 3)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = POLICY
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        await self._app(scope, receive, sent)
