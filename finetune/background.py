@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from finetune.registry import classifier_folder
 from finetune.tail import modified
 from lab.console import printable
 from lab.errors import BakeoffError
-from lab.workspace import lock
+from lab.workspace import Workspace, lock
 
 LOG = "output.txt"
 LONGEST_ERROR, LAST_BYTES = 400, 8192
@@ -68,6 +69,18 @@ def condition(identifier: str) -> Condition:
         error=last_words(folder) if status in ("failed", "interrupted") else "",
         waits=folder.request is not None and status in UNDER_WAY,
     )
+
+
+def unfinished_trainings() -> dict[str, Condition]:
+    """Return the trainings that are under way or can go on, by the classifiers they make; the newest first."""
+    folders = [path.parent for path in Workspace.current().trainings.glob(f"[!.]*/{STATE}")]
+    found: dict[str, Condition] = {}
+    for folder in sorted(folders, key=lambda folder: -modified(folder / STATE)):
+        with suppress(BakeoffError, KeyError, TypeError, ValueError):  # a folder that is damaged
+            now = condition(folder.name)
+            if now.is_under_way or (now.can_go_on and TrainingFolder(folder).state.get("origin")):
+                found[folder.name] = now
+    return found
 
 
 def start_training(job: Job, identifier: str) -> None:
