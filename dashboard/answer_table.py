@@ -64,6 +64,12 @@ class AnswerTable:
         """Return the line of each place."""
         return {place: line for line, place in enumerate(self.places)}
 
+    @cached_property
+    def several(self) -> Mapping[str, Sequence[str]]:
+        """Return the names of the scenarios, steps, tests and repeats, of each that has more than one."""
+        found = {name: dict.fromkeys(str(getattr(p, name)) for p in self.places) for name in Place._fields[:-1]}
+        return {name: list(values) for name, values in found.items() if len(values) > 1}
+
     def disputed(self) -> Mask:
         """Tell which texts got different labels from the arms that answered, shape (lines,)."""
         answered = self.answers >= 0

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from dashboard.answer_table import FAILED, AnswerTable, Mask, Place
+from evals.charts.marks import arm_name
 from evals.suite import Suite
 from lab.console import printable
 
@@ -34,7 +35,7 @@ class Wanted:
 
     first: str
     second: str
-    show: str = "first"
+    show: str
     label: str = ""
     words: str = ""
     scenario: str = ""
@@ -78,8 +79,11 @@ def rivals(suite: Suite, table: AnswerTable) -> tuple[str, str]:
     return first, max(retrieving or others, key=lambda arm: right[arm])
 
 
-def rows_of(table: AnswerTable, lines: Sequence[int]) -> Any:
-    """Return these lines as a table of Arrow: text, target, and the label of each arm, a wrong one marked."""
+def rows_of(table: AnswerTable, lines: Sequence[int], first: Sequence[str]) -> Any:
+    """Return these lines as a table of Arrow: text, target, and the label of each arm, a wrong one marked.
+
+    The arms named `first` come first.
+    """
     import pyarrow as pa
 
     labels = [printable(label) or "(none)" for label in table.labels]
@@ -89,9 +93,10 @@ def rows_of(table: AnswerTable, lines: Sequence[int]) -> Any:
         "text": pa.array([printable(table.texts[line]) for line in lines], pa.string()),
         "target": pa.array(labels, pa.string()).take(pa.array(table.targets[picked])),
     }
-    for number, arm in enumerate(table.arms):
+    for arm in dict.fromkeys((*first, *table.arms)):
+        number = list(table.arms).index(arm)
         answers, wrong = table.answers[picked, number], table.wrong[picked, number]
         codes = np.where(wrong, answers + len(labels), answers)
         codes = np.where(answers < 0, np.where(answers == FAILED, 2 * len(labels), 2 * len(labels) + 1), codes)
-        columns[printable(arm).replace("@embedded:", "@")] = pa.array(said, pa.string()).take(pa.array(codes))
+        columns[printable(arm_name(arm))] = pa.array(said, pa.string()).take(pa.array(codes))
     return pa.table(columns)

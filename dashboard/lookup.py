@@ -47,9 +47,9 @@ def known_in(run: Run) -> Known:
     return _known(str(run.folder), stamp(run.folder / MANIFEST))
 
 
-def scored_slice(run: Run, wanted: Slice, usd_per_hour: float | None, reference: str | None) -> dict[str, Any]:
+def scored_slice(run: Run, wanted: Slice, usd_per_hour: float | None = None) -> dict[str, Any]:
     """Return results, comparisons, verdict and details of a slice of a run."""
-    return _scored(str(run.folder), stamp(run.folder / RECORDS), wanted, usd_per_hour, reference)
+    return _scored(str(run.folder), stamp(run.folder / RECORDS), wanted, usd_per_hour)
 
 
 def compared(a: Run, b: Run, wanted: Slice) -> RunComparison:
@@ -77,12 +77,10 @@ def _known(folder: str, state: Stamp | None) -> Known:
 
 
 @st.cache_resource(max_entries=KEPT_SCORES, show_spinner="Scoring …", hash_funcs={Slice: repr})
-def _scored(
-    folder: str, state: Stamp | None, wanted: Slice, usd_per_hour: float | None, reference: str | None
-) -> dict[str, Any]:
+def _scored(folder: str, state: Stamp | None, wanted: Slice, usd_per_hour: float | None) -> dict[str, Any]:
     run = Run(Path(folder))
     suite = suite_of(run)
-    return scored(suite, wanted.of(suite, records_of(run)), measured_of(run), usd_per_hour, reference)
+    return scored(suite, wanted.of(suite, records_of(run)), measured_of(run), usd_per_hour)
 
 
 @st.cache_resource(max_entries=KEPT_SCORES, show_spinner="Comparing …", hash_funcs={Slice: repr})

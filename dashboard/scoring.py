@@ -17,11 +17,7 @@ ByArm = Mapping[str, Sequence[Record]]
 
 
 def scored(
-    suite: Suite,
-    by_arm: ByArm,
-    measured: Mapping[str, Measured],
-    usd_per_hour: float | None = None,
-    reference: str | None = None,
+    suite: Suite, by_arm: ByArm, measured: Mapping[str, Measured], usd_per_hour: float | None = None
 ) -> dict[str, Any]:
     """Return results, comparisons, verdict and details of these records, as results.json has them.
 
@@ -30,21 +26,19 @@ def scored(
         by_arm: its records, or some of them; an arm without any has no accuracy.
         measured: of the whole run: latencies, and what it took to get ready, are not those of some texts.
         usd_per_hour: the user's price of this machine; None leaves what depends on it unknown.
-        reference: the arm that the others are compared with; the suite's own, where none is named.
     """
-    reference = reference or suite.reference_key
     rights = {key: outcomes(own) for key, own in by_arm.items()}
-    rows = result_rows(suite, by_arm, measured, usd_per_hour)
-    comparisons = compare(_pairs(suite, reference), rights, suite.seed)
+    rows = _rows(suite, by_arm, measured, usd_per_hour)
+    comparisons = compare(_pairs(suite), rights, suite.seed)
     return {
         "results": rows,
         "comparisons": [asdict(comparison) for comparison in comparisons],
-        "verdict": asdict(decide(rows, comparisons, reference)),
+        "verdict": asdict(decide(rows, comparisons, suite.reference_key)),
         "details": {key: details(own) for key, own in by_arm.items()},
     }
 
 
-def result_rows(
+def _rows(
     suite: Suite, by_arm: ByArm, measured: Mapping[str, Measured], usd_per_hour: float | None
 ) -> list[dict[str, Any]]:
     """Return each arm's results under its key; what a remote LLM's tokens cost is looked up."""
@@ -64,7 +58,8 @@ def result_rows(
     ]
 
 
-def _pairs(suite: Suite, reference: str | None) -> list[tuple[str, str]]:
+def _pairs(suite: Suite) -> list[tuple[str, str]]:
     """Return what is compared: the reference with every other arm, and each approach across its base LLMs."""
+    reference = suite.reference_key
     pairs = [(reference, arm.key) for arm in suite.arms if reference and arm.key != reference]
     return pairs + [(a.key, b.key) for a, b in swaps(suite.arms) if reference not in (a.key, b.key)]

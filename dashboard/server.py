@@ -40,7 +40,7 @@ POLICY = (
     " img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob:;"
     " frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
 )
-# Else a page's script would look for its server beneath the page's own address first, and complain that it is not there.
+# Else a page would look for its server beneath its own address first, and complain that none is there.
 ROOT = b"<head><script>window.__streamlit = {BACKEND_BASE_URL: location.origin}</script>"
 # Loaded before the first visitor comes, who would wait for them.
 NEEDED = ("altair", "pandas", "pyarrow", "dashboard.pages.compare")

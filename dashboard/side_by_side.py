@@ -16,9 +16,9 @@ from lab.console import printable
 from lab.errors import BakeoffError
 
 
-def show_side_by_side(runs: Sequence[Run], wanted: Slice, usd: float | None) -> None:
+def show_side_by_side(runs: Sequence[Run], wanted: Slice) -> None:
     """Show the accuracy of each arm in each run, then what changed from each other run to the first."""
-    chart = runs_chart({run.id: _results(run, wanted, usd) for run in runs})
+    chart = runs_chart({run.id: _results(run, wanted) for run in runs})
     if chart:
         show_chart(chart, "runs")
     first, *others = runs
@@ -26,9 +26,9 @@ def show_side_by_side(runs: Sequence[Run], wanted: Slice, usd: float | None) -> 
         _show_pair(first, other, wanted)
 
 
-def _results(run: Run, wanted: Slice, usd: float | None) -> Mapping[str, Mapping[str, Any]]:
+def _results(run: Run, wanted: Slice) -> Mapping[str, Mapping[str, Any]]:
     known = results_of(run) if wanted.is_whole else {}
-    rows = (known or scored_slice(run, wanted, usd, None))["results"]
+    rows = (known or scored_slice(run, wanted))["results"]
     return {arm.key: row for arm, row in zip(suite_of(run).arms, rows, strict=True)}
 
 
@@ -39,7 +39,9 @@ def _show_pair(first: Run, other: Run, wanted: Slice) -> None:
         st.caption(plain(f"{first.id} and {other.id} are not compared text by text."))
         st.text(printable(f"Expected {error.expected}; got {error.got}: {error.fix}."))
         return
-    st.caption(plain(f"{first.id} less {other.id}, on the {found.n:,} texts that both have; p-values are Holm-adjusted"))
+    st.caption(
+        plain(f"{first.id} less {other.id}, on the {found.n:,} texts that both have; p-values are Holm-adjusted")
+    )
     show_table([_cells(change) for change in found.arms], f"pair-{other.id}")
     if found.unshared:
         st.caption(plain(f"In one of the two only: {', '.join(found.unshared)}"))

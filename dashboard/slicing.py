@@ -3,17 +3,16 @@
 from collections.abc import Callable, Sequence
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from dashboard.choosing import choose
 from dashboard.lookup import answers_of
 from dashboard.reading import suite_of
 from dashboard.slices import PLACES, Slice
 from evals.runner import Run
-from evals.suite import ASKING
 from lab.console import printable
 
 IN_ONE_PLACE = ("static", "portability")  # kinds of suites that ask every text once
-NO_LABELS = {"right", "no answer"}  # the classes of questions
 
 
 def choose_several(label: str, options: Sequence[str], key: str, shown: Callable[[str], str] = str) -> list[str]:
@@ -41,29 +40,38 @@ def choose_slice(run: Run) -> Slice:
         with classes:
             wanted = choose_several("Classes", run.manifest["dataset"].get("labels", []), "classes")
         held = words.text_input("Words in the text", key="words", bind="query-params", persist_state="session")
-        sizes = [
-            column.number_input(label, min_value=0, value=None, step=1, key=key, bind="query-params", placeholder="any")
-            for column, label, key in ((shortest, "Characters, least", "shortest"), (longest, "most", "longest"))
-        ]
+        least, most = (_choose_size(shortest, "Least"), _choose_size(longest, "Most"))
         places = _choose_places(run)
-    return Slice(tuple(wanted), *sizes, held.strip(), **places)
+    return Slice(tuple(wanted), least, most, held.strip(), *(places.get(place, "") for place in PLACES))
+
+
+def _choose_size(column: DeltaGenerator, label: str) -> int | None:
+    """Let the user choose how many characters a text has, at least or at most."""
+    return column.number_input(
+        f"{label} characters",
+        min_value=0,
+        value=None,
+        step=1,
+        key=label.lower(),
+        bind="query-params",
+        persist_state="session",
+        placeholder="any",
+    )
 
 
 def _is_asked_for() -> bool:
     """Tell whether the address asks for a slice."""
-    return any(st.query_params.get(key) for key in ("classes", "words", "shortest", "longest", *PLACES))
+    return any(st.query_params.get(key) for key in ("classes", "words", "least", "most", *PLACES))
 
 
 def _choose_places(run: Run) -> dict[str, str]:
     """Let the user choose the scenario, step and test, of each that the run has several of."""
     if suite_of(run).kind in IN_ONE_PLACE:
         return {}
-    asked = answers_of(run).places
-    several = {place: list(dict.fromkeys(getattr(one, place) for one in asked)) for place in PLACES}
-    several = {place: values for place, values in several.items() if len(values) > 1}
+    several = answers_of(run).several
     chosen = {}
-    for column, (place, values) in zip(st.columns(len(PLACES)), several.items(), strict=False):
+    for column, place in zip(st.columns(len(PLACES)), filter(several.__contains__, PLACES), strict=False):
         with column:
-            named = ["", *filter(None, values)]
+            named = ["", *filter(None, several[place])]
             chosen[place] = choose(place.capitalize(), named, place, lambda value: value or "as in the verdict")
     return chosen

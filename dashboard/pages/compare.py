@@ -40,7 +40,7 @@ def show() -> None:
     document = _document(run, wanted, usd)
     _show_verdict(run, document, wanted)
     if beside:
-        show_side_by_side([run, *map(run_of, beside)], wanted, usd)
+        show_side_by_side([run, *map(run_of, beside)], wanted)
     _show_charts(run, document, wanted)
     rows = [{"arm": arm, **_cells(row)} for arm, row in zip(_arms(run), document["results"], strict=True)]
     show_table(rows, "results")
@@ -71,11 +71,10 @@ def _choose(known: Sequence[Summary]) -> tuple[Run, list[str], float | None]:
 
 def _document(run: Run, wanted: Slice, usd: float | None) -> Document:
     """Return what results.json has, of a slice of the run; scored anew where that file does not say it."""
-    known = results_of(run)
-    if known and wanted.is_whole and usd is None:
+    known = results_of(run) if wanted.is_whole else {}
+    if "details" in known and usd is None:
         return known
-    scored = scored_slice(run, wanted, usd, None)
-    return {**known, "results": scored["results"]} if known and wanted.is_whole else scored
+    return {**scored_slice(run, wanted, usd), **{name: known[name] for name in ("comparisons", "verdict") if known}}
 
 
 def _show_verdict(run: Run, document: Document, wanted: Slice) -> None:

@@ -41,7 +41,9 @@ def lines_of(field: str, rows: Sequence[Row]) -> "alt.Y":
     import altair as alt
 
     room = max(LETTER * len(arm_name(str(row[field]))) for row in rows)
-    axis = alt.Axis(labelExpr=SHORT, ticks=False, domain=False, labelPadding=6, minExtent=min(room, LONGEST_NAME))
+    axis = alt.Axis(
+        labelExpr=SHORT, ticks=False, domain=False, labelFlush=False, labelPadding=6, minExtent=min(room, LONGEST_NAME)
+    )
     return alt.Y(f"{field}:N", title=None, sort=None, axis=axis)
 
 

@@ -32,7 +32,7 @@ def scores_chart(records: Sequence[Record]) -> Chart | None:
     ]
     left = len({label for record in scored for label in record.scores}) - len(labels)
     more = f" {left} labels that the arms were less sure of are left out." if left else ""
-    note = f"Bars are label scores from 0 to 1: blue the label it answered rightly, red wrongly, grey the others.{more}"
+    note = f"Bars are label scores from 0 to 1: blue the arm's answer where right, rust where wrong.{more}"
     return Chart(_title(scored), _picture(rows, labels), rows, note)
 
 
@@ -58,7 +58,7 @@ def _picture(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Any:
     import altair as alt
 
     placed = [
-        row | {"from": (left := labels.index(row["label"])), "full": left + BAR, "to": left + BAR * row["score"]}
+        {**row, "from": (left := labels.index(row["label"])), "full": left + BAR, "to": left + BAR * row["score"]}
         for row in rows
     ]
     names = json.dumps([printable(label) for label in labels])
