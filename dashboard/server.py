@@ -12,6 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
 from evals.charts.chart import BLUE
@@ -39,6 +40,8 @@ POLICY = (
     " img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob:;"
     " frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
 )
+# Else a page would look for its server beneath its own address first, and complain that none is there.
+ROOT = b"<head><script>window.__streamlit = {BACKEND_BASE_URL: location.origin}</script>"
 # Loaded before the first visitor comes, who would wait for them.
 NEEDED = ("altair", "pandas", "pyarrow", "dashboard.pages.compare")
 
@@ -53,7 +56,8 @@ def serve(opened: socket.socket, names: Sequence[str] = LOCAL_NAMES) -> None:
     for name, value in OPTIONS.items():
         config.set_option(name, value)
     config.set_option("server.allowedHosts", list(names))
-    app = App(SCRIPT, lifespan=_prepared, middleware=[Middleware(_Policy)])
+    PagesManager.uses_pages_directory = False  # our pages are modules, not scripts that it should list and run
+    app = App(SCRIPT, lifespan=_prepared, middleware=[Middleware(_Policy), Middleware(_Rooted)])
     uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="websockets-sansio")).run(sockets=[opened])
 
 
@@ -80,3 +84,27 @@ class _Policy:
             await send(message)
 
         await self._app(scope, receive, sent)
+
+
+class _Rooted:
+    """Tells each page where the server is: at the root of its address, however deep the page's own is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        plain = [(name, value) for name, value in scope.get("headers", ()) if name != b"accept-encoding"]
+        is_page = False
+
+        async def sent(message: Message) -> None:
+            nonlocal is_page
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                is_page = headers.get("content-type", "").startswith("text/html")
+                if is_page:
+                    headers["Content-Length"] = str(int(headers["Content-Length"]) + len(ROOT) - len(b"<head>"))
+            elif message["type"] == "http.response.body" and is_page:
+                message["body"] = message["body"].replace(b"<head>", ROOT, 1)
+            await send(message)
+
+        await self._app({**scope, "headers": plain}, receive, sent)

@@ -19,4 +19,8 @@ class Page:
             import_module(f"dashboard.pages.{self.path}").show()
 
 
-PAGES = (Page("compare", "Compare"), Page("knobs", "Knobs"))
+PAGES = (
+    Page("compare", "Compare"),
+    Page("examples", "Examples"),
+    Page("knobs", "Knobs"),
+)
