@@ -38,14 +38,18 @@ class Chart:
     rows: Sequence[Row]
     note: str = ""
 
-    def svg(self) -> str:
+    def svg(self, width: int = WIDTH) -> str:
         """Return the picture as SVG without scripts, its text and frame in the colour of the text around it.
 
         Drawn by Vega-Lite itself (vl-convert).
+
+        Args:
+            width: pixels of all of it, axes and legend among them.
         """
         import vl_convert
 
-        framed = self.picture.configure(**_frame("currentColor")).properties(width=WIDTH)
+        fitted = {"type": "fit-x", "contains": "padding"}
+        framed = self.picture.configure(**_frame("currentColor")).properties(width=width, autosize=fitted)
         drawn: str = vl_convert.vegalite_to_svg(framed.to_dict())
         return drawn
 
