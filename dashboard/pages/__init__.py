@@ -23,4 +23,5 @@ PAGES = (
     Page("compare", "Compare"),
     Page("examples", "Examples"),
     Page("knobs", "Knobs"),
+    Page("cost", "Cost"),
 )
