@@ -19,4 +19,4 @@ class Page:
             import_module(f"dashboard.pages.{self.path}").show()
 
 
-PAGES = (Page("compare", "Compare"),)
+PAGES = (Page("compare", "Compare"), Page("agent", "Agent"), Page("watch", "Watch"))
