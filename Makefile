@@ -23,7 +23,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: demo test setup chat dashboard bench lint lock clean
+.PHONY: demo test setup chat dashboard screenshots bench lint lock clean
 
 demo: setup
 	$(BAKEOFF) index add
@@ -44,6 +44,10 @@ bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m benchmarks.querying
 	$(VENV)/bin/python -m benchmarks.growth
 	$(VENV)/bin/python -m benchmarks.suggesting
+
+# The README's pictures, anew from the workspace that `make demo` leaves.
+screenshots: $(VENV)/.installed-dev
+	BAKEOFF_SCREENSHOTS=docs/images SCREENSHOTS_OF=.bakeoff $(VENV)/bin/python -m pytest tests/dashboard/test_screens.py
 
 setup: $(VENV)/.installed-$(GEMMA)
 

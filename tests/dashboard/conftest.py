@@ -1,5 +1,6 @@
 """The dashboard as users have it: served by its command, in a real browser, over real runs; neither looks elsewhere."""
 
+import csv
 import os
 import re
 import shutil
@@ -15,6 +16,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Viewport
 from evals.report import score
 from evals.runner import run_suite
 from evals.suite import load_suite
+from lab.datasets import Dataset
 from lab.settings import settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -22,9 +24,7 @@ READY = 60_000  # milliseconds that a page may take on a machine that is busy wi
 WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=844)
 SUITE = """
 name: tiny
-dataset: tweets
-train_limit: 200
-test_limit: 40
+dataset: tweets.csv
 arms:
   - {approach: majority}
   - {approach: knn}
@@ -78,12 +78,15 @@ class View:
 
 
 @pytest.fixture(scope="session")
-def measured_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def measured_home(tmp_path_factory: pytest.TempPathFactory, tweets: Dataset) -> Path:
     """A workspace with one small finished run of real approaches; copy it, do not write to it."""
     folder = tmp_path_factory.mktemp("measured")
     suite = folder / "tiny.yaml"
     suite.write_text(SUITE, encoding="utf-8")
+    with (folder / "tweets.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("text", "label"), *((e.text, e.label) for e in tweets.examples[:240])])
     with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
         patch.setenv("BAKEOFF_HOME", str(folder / "home"))
         settings.cache_clear()
         score(run_suite(load_suite(str(suite))))
