@@ -299,13 +299,22 @@ class _Monitor:
         strange = most == len(self._labels)
         label = self._stranger if strange else shortened(list(self._labels)[most])
         told = f"unknown to it, such as “{label}”" if strange else f"“{label}”"
-        numbers = {"label": label, "share": after[most], "expected": before[most]}
+        names = [*map(shortened, self._labels), "unknown to it"]
+        numbers: dict[str, Any] = {"label": label, "share": after[most], "expected": before[most]}
+        numbers |= {"categories": names, "shares": after, "reference_shares": before}
         return self._alert("label drift", f"are labelled {told}", numbers, drift, when)
 
     def _confidence_alert(self, drift: Drift, when: float) -> Alert:
-        before, after = (np.cumsum(_shares(c))[:-1] for c in (self._confidence_drift.reference.tolist(), drift.counts))
+        shares = [_shares(counts) for counts in (self._confidence_drift.reference.tolist(), drift.counts)]
+        before, after = (np.cumsum(one)[:-1] for one in shares)
         most = int(np.abs(after - before).argmax())
-        numbers = {"at_most": self._edges[most], "share": float(after[most]), "expected": float(before[most])}
+        numbers: dict[str, Any] = {"at_most": self._edges[most], "share": float(after[most])}
+        numbers |= {
+            "expected": float(before[most]),
+            "edges": self._edges,
+            "shares": shares[1],
+            "reference_shares": shares[0],
+        }
         return self._alert("confidence drift", f"are at most {self._edges[most]:.3f} confident", numbers, drift, when)
 
     def _alert(self, kind: str, what: str, numbers: dict[str, Any], drift: Drift, when: float) -> Alert:

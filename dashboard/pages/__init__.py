@@ -24,4 +24,5 @@ PAGES = (
     Page("examples", "Examples"),
     Page("knobs", "Knobs"),
     Page("cost", "Cost"),
+    Page("agent", "Agent"),
 )
