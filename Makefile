@@ -1,6 +1,7 @@
 # make demo    everything from nothing: install, tweets, fine-tuning, index, the table with its verdict
 # make test    lint, types and all tests
-# make setup   the installation alone;  make chat  the agent;  make bench  speed against peers
+# make setup   the installation alone;  make chat  the agent;  make dashboard  the window on what was measured
+# make bench   speed against peers
 # GEMMA=no     leaves out the second LLM, which comes under Gemma's terms
 
 PYTHON ?= python3
@@ -11,7 +12,7 @@ comma := ,
 VENV := .venv
 UV := $(VENV)/bin/uv
 BAKEOFF := $(VENV)/bin/bakeoff
-EXTRAS := offline,mcp$(if $(filter yes,$(GEMMA)),$(comma)gemma)
+EXTRAS := offline,mcp,dashboard$(if $(filter yes,$(GEMMA)),$(comma)gemma)
 SKIP := $(if $(filter yes,$(GEMMA)),,--skip rag@embedded:gemma3-270m)
 
 # uv does not read pip's settings: hand it the folder of local builds and the index that pip would use.
@@ -22,7 +23,7 @@ ifdef PIP_INDEX_URL
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 endif
 
-.PHONY: demo test setup chat bench lint lock clean
+.PHONY: demo test setup chat dashboard screenshots bench lint lock clean
 
 demo: setup
 	$(BAKEOFF) index add
@@ -30,6 +31,9 @@ demo: setup
 
 chat: setup
 	$(BAKEOFF) chat
+
+dashboard: setup
+	$(BAKEOFF) dashboard
 
 bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m benchmarks.training
@@ -40,6 +44,10 @@ bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m benchmarks.querying
 	$(VENV)/bin/python -m benchmarks.growth
 	$(VENV)/bin/python -m benchmarks.suggesting
+
+# The README's pictures, anew from the workspace that `make demo` leaves.
+screenshots: $(VENV)/.installed-dev
+	BAKEOFF_SCREENSHOTS=docs/images SCREENSHOTS_OF=.bakeoff $(VENV)/bin/python -m pytest tests/dashboard/test_screens.py
 
 setup: $(VENV)/.installed-$(GEMMA)
 

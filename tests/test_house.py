@@ -7,8 +7,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-FLOOR = {"lab": 0, "rag": 1, "finetune": 1, "agents": 2, "evals": 3, "cli": 5}
-HEAVY = {"torch", "transformers", "chromadb", "langchain_core", "langgraph", "sklearn", "numpy", "pydantic"}
+FLOOR = {"lab": 0, "rag": 1, "finetune": 1, "agents": 2, "evals": 3, "dashboard": 4, "cli": 5}
+HEAVY = {
+    "torch",
+    "transformers",
+    "chromadb",
+    "langchain_core",
+    "langgraph",
+    "sklearn",
+    "numpy",
+    "pydantic",
+    "streamlit",
+    "altair",
+}
 
 
 def _imports() -> Iterator[tuple[str, str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 from evals.charts.chart import BLUE, GREY, HEIGHT, Chart, Row, drawn
 from evals.charts.labels import Dot, Place, placed
 from evals.charts.marks import arm_name, listed, percent
+from lab.console import printable
 
 LEAST_MS = 0.1  # on the axis of latency; what takes less stands there
 ROOM = 1.8  # a logarithmic axis goes on beyond its outermost points by this factor
@@ -85,14 +86,18 @@ def _tradeoff(rows: list[dict[str, Any]], field: str, words: tuple[str, str], le
     )
     dots = base.mark_point(size=90, opacity=1).encode(x=across, y=upward, **looks)
     labels = [
-        alt.Chart(alt.Data(values=[row]))
-        .mark_text(**place)
-        .encode(x=across, y=upward, text=alt.value(arm_name(row["arm"])))
+        alt.Chart(alt.Data(values=[row])).mark_text(**place).encode(x=across, y=upward, text=_name(row))
         for row, place in zip(shown, _places(shown, field, domain), strict=True)
     ]
     picture = alt.layer(spans, steps.encode(x=across, y=upward), dots, *labels).properties(height=HEIGHT)
     note = f"Filled: the Pareto front. Upright: 95 % intervals. {note}"
     return Chart(_title(front, len(rows), worse), picture, rows, note)
+
+
+def _name(row: Row) -> Any:
+    import altair as alt
+
+    return alt.value(printable(arm_name(row["arm"])))
 
 
 def _looks() -> dict[str, Any]:
