@@ -15,6 +15,7 @@ from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
+from dashboard.pages import PAGES
 from evals.charts.chart import BLUE
 from lab.listening import HOST
 
@@ -43,7 +44,7 @@ POLICY = (
 # Else a page would look for its server beneath its own address first, and complain that none is there.
 ROOT = b"<head><script>window.__streamlit = {BACKEND_BASE_URL: location.origin}</script>"
 # Loaded before the first visitor comes, who would wait for them.
-NEEDED = ("altair", "pandas", "pyarrow", "dashboard.pages.compare")
+NEEDED = ("altair", "pandas", "pyarrow.json", *(f"dashboard.pages.{page.path}" for page in PAGES))
 
 
 def serve(opened: socket.socket, names: Sequence[str] = LOCAL_NAMES) -> None:
