@@ -1,6 +1,6 @@
 """One conversation with the agent: ask, follow what happens, read the turn as data."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import StateSnapshot, StreamMode
 
 from agents.budget import TurnBudget
-from agents.claims import check_claims
+from agents.claims import check_claims, missing_sources
 from agents.graph import build_graph
 from agents.interruptible import Interruptible, Stop
 from agents.memory import Memory, Transcript, is_unfinished, new_id, summarise, unreachable_explained
@@ -22,7 +22,8 @@ from agents.tools.catalogue import Catalogue, offered_tools
 from agents.turn import ToolRun, Turn, tokens_of, tool_runs
 from lab.llm import BaseLLM, resolve_llm
 
-STREAMED: Sequence[StreamMode] = ["updates", "messages"]
+STREAMED: Sequence[StreamMode] = ["updates", "messages", "tasks"]
+STREAMED_OF_TEAM: Sequence[StreamMode] = ["values", "tasks"]
 NO_ANSWER = "(no answer)"
 NOTHING_HOLDS = "Nothing that was found answers the question."
 
@@ -33,6 +34,7 @@ class Conversation:
 
     Without a `memory` it is forgotten with this object. With one, the `id` names the conversation that goes on there;
     it may be changed between turns. With `team` several work on each question, which may be changed as well.
+    `entering` is told the name of each node of the graph as it begins to work.
     """
 
     llm: BaseLLM = field(default_factory=resolve_llm)
@@ -40,6 +42,7 @@ class Conversation:
     memory: Memory | None = None
     id: str = field(default_factory=new_id)
     team: bool = False
+    entering: Callable[[str], None] = field(default=lambda node: None, repr=False)
 
     def __post_init__(self) -> None:
         """Compile the graph."""
@@ -69,6 +72,10 @@ class Conversation:
         *_, turn = self.ask(question)
         assert isinstance(turn, Turn)
         return turn
+
+    def stop(self) -> None:
+        """Stop the answer that is coming, from another thread; `ask` raises KeyboardInterrupt there."""
+        self._turns.stop()
 
     def transcript(self) -> Transcript:
         """Return what was said so far."""
@@ -120,6 +127,8 @@ class Conversation:
                 message = part[0]
                 if isinstance(message, AIMessageChunk) and message.text:
                     yield message.text
+            elif kind == "tasks":
+                self._enter(part)
             else:
                 for message in _new_messages(part):
                     if isinstance(message, AIMessage):
@@ -135,9 +144,13 @@ class Conversation:
             opening(question),
             {"callbacks": [stop]},
             context=self._context(),
-            stream_mode="values",
+            stream_mode=STREAMED_OF_TEAM,
         )
-        for done in self._turns.run(steps, stop):
+        for kind, part in self._turns.run(steps, stop):
+            if kind == "tasks":
+                self._enter(part)
+                continue
+            done = part
             for finding in done["findings"][told:]:
                 yield from tool_runs(finding["messages"])
             told = len(done["findings"])
@@ -147,6 +160,11 @@ class Conversation:
         self._graph.update_state(self._config, asked | {"messages": messages}, as_node="answer")
         yield answer
         return done
+
+    def _enter(self, task: dict[str, Any]) -> None:
+        """Tell of a node that begins; LangGraph's other word on a task, its result, comes when it ends."""
+        if "input" in task:
+            self.entering(task["name"])
 
     def _context(self) -> Context:
         return Context(self.llm, router_kind(self.llm), self.catalogue, TurnBudget.of(self.llm))
@@ -163,12 +181,13 @@ class Conversation:
         unreached = [f"{result.name}: {result.text}" for result in results if result.status == "error"]
         told = [result.artifact["note"] for result in results if result.artifact]
         answer, evidence = messages[-1].text.strip(), found_evidence(state["messages"])
+        unknown = missing_sources(answer, evidence)
         return Turn(
             answer=answer,
             tools=tool_runs(messages),
             evidence=evidence,
             claims=[] if all(item.label for item in evidence) else check_claims(answer, evidence),
-            notes=self._unheard([*notes, *unreached, *told, state["routing"]["note"]]),
+            notes=[*self._unheard([*notes, *unreached, *told, state["routing"]["note"]]), *filter(None, [unknown])],
             llm=self.llm.name,
             router=_routing(state),
             seconds=seconds,

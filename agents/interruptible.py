@@ -40,6 +40,11 @@ class Interruptible:
 
     def __init__(self) -> None:
         self._threads: list[threading.Thread] = []
+        self._stop_waiting: Callable[[], None] = lambda: None
+
+    def stop(self) -> None:
+        """End the turn under way from another thread: who listens to it gets KeyboardInterrupt, as from Ctrl-C."""
+        self._stop_waiting()
 
     @property
     def left_behind(self) -> bool:
@@ -57,6 +62,7 @@ class Interruptible:
             Exception: what the turn raised.
         """
         heard: SimpleQueue[tuple[Event | None, BaseException | None]] = SimpleQueue()
+        self._stop_waiting = lambda: heard.put((None, KeyboardInterrupt()))
 
         def work() -> None:
             try:

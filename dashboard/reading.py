@@ -7,9 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from evals.advice.candidates import Basis, read_basis
 from evals.records import Record
 from evals.runner import MANIFEST, MEASUREMENTS, RECORDS, RESULTS, Run
 from evals.suite import Suite
+from lab.prices import PriceList
 from lab.workspace import Workspace, read_json
 
 KEPT = 500  # runs whose results stay in memory
@@ -70,6 +72,11 @@ def measured_of(run: Run) -> Any:
     return _measured(str(run.folder), stamp(run.folder / MEASUREMENTS))
 
 
+def basis_of(run: Run) -> Basis:
+    """Return what advice from a finished run rests on, its base LLMs still without prices."""
+    return _basis(str(run.folder), stamp(run.folder / RESULTS))
+
+
 def stamp(path: Path) -> Stamp | None:
     """Return what changes when a file does; None for one that is not there."""
     try:
@@ -109,3 +116,8 @@ def _records(folder: str, state: Stamp | None) -> list[Record]:
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
 def _measured(folder: str, state: Stamp | None) -> Any:
     return Run(Path(folder)).measured()
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner="Reading what was measured …")
+def _basis(folder: str, state: Stamp | None) -> Basis:
+    return read_basis(Run(Path(folder)), PriceList({}))

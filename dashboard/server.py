@@ -7,9 +7,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import streamlit
 import uvicorn
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
@@ -29,6 +33,7 @@ OPTIONS: dict[str, Any] = {
     "client.showErrorLinks": False,
     "client.toolbarMode": "viewer",
     "logger.hideWelcomeMessage": True,
+    "runner.postScriptGC": False,  # with the models' libraries loaded a full one takes half a second of each view
     "server.enableAgentApi": False,
     "server.fileWatcherType": "none",
     "server.headless": True,
@@ -41,8 +46,8 @@ POLICY = (
     " img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob:;"
     " frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
 )
-# Else a page would look for its server beneath its own address first, and complain that none is there.
-ROOT = b"<head><script>window.__streamlit = {BACKEND_BASE_URL: location.origin}</script>"
+# Where the server is, for a browser that comes to a page's own address: it would look for it beneath that first.
+ORIGIN = "<head><script>window.__streamlit = { BACKEND_BASE_URL: location.origin };</script>"
 # Loaded before the first visitor comes, who would wait for them.
 NEEDED = ("altair", "pandas", "pyarrow.json", *(f"dashboard.pages.{page.path}" for page in PAGES))
 
@@ -57,9 +62,16 @@ def serve(opened: socket.socket, names: Sequence[str] = LOCAL_NAMES) -> None:
     for name, value in OPTIONS.items():
         config.set_option(name, value)
     config.set_option("server.allowedHosts", list(names))
-    PagesManager.uses_pages_directory = False  # our pages are modules, not scripts that it should list and run
-    app = App(SCRIPT, lifespan=_prepared, middleware=[Middleware(_Policy), Middleware(_Rooted)])
+    PagesManager.uses_pages_directory = False  # else it takes each of our modules for a script of its own
+    routes = [Route(f"/{page.path}", _opened) for page in PAGES]
+    app = App(SCRIPT, lifespan=_prepared, routes=routes, middleware=[Middleware(_Policy)])
     uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="websockets-sansio")).run(sockets=[opened])
+
+
+def _opened(request: Request) -> HTMLResponse:
+    """Return Streamlit's own first document, told where the server is."""
+    document = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    return HTMLResponse(document.replace("<head>", ORIGIN, 1), headers={"Cache-Control": "no-cache"})
 
 
 @asynccontextmanager
@@ -85,27 +97,3 @@ class _Policy:
             await send(message)
 
         await self._app(scope, receive, sent)
-
-
-class _Rooted:
-    """Tells each page where the server is: at the root of its address, however deep the page's own is."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        plain = [(name, value) for name, value in scope.get("headers", ()) if name != b"accept-encoding"]
-        is_page = False
-
-        async def sent(message: Message) -> None:
-            nonlocal is_page
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                is_page = headers.get("content-type", "").startswith("text/html")
-                if is_page:
-                    headers["Content-Length"] = str(int(headers["Content-Length"]) + len(ROOT) - len(b"<head>"))
-            elif message["type"] == "http.response.body" and is_page:
-                message["body"] = message["body"].replace(b"<head>", ROOT, 1)
-            await send(message)
-
-        await self._app({**scope, "headers": plain}, receive, sent)

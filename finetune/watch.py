@@ -1,7 +1,6 @@
 """Follows training runs and the log of production predictions, and turns what stands out into alerts with numbers."""
 
 import math
-import platform
 import statistics
 import time
 from bisect import bisect_left
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from finetune.diagnosis import Finding, diagnose
 from finetune.drift import Drift, DriftDetector
-from finetune.folder import CURVE, STATE
+from finetune.folder import CURVE, STATE, UNDER_WAY, is_gone
 from finetune.tail import Tail, curve_point, finite, logged_prediction, modified, number_or, shortened
 from finetune.telling import Alert, figures
 from lab.errors import BakeoffError
@@ -98,7 +96,7 @@ class _Trainings:
             if not state:
                 self._note(f"{path} cannot be read; that training is not watched")
                 continue
-            running = state.get("status") == "running"
+            running = state.get("status") in UNDER_WAY
             if running or self._history or name in self._open:
                 training = self._open.setdefault(name, _Training(path.parent))
                 yield from training.poll(state)
@@ -131,7 +129,7 @@ class _Training:
             yield from self._spike(point)
             if number % stride == 0 or number == len(fresh):
                 yield from self._diagnose(state, point)
-        if state.get("status") == "running":
+        if state.get("status") in UNDER_WAY:
             yield from self._stalled(state)
 
     def _spike(self, point: dict[str, Any]) -> Iterator[Alert]:
@@ -180,8 +178,8 @@ class _Training:
         path, pid, name, now = self._folder / STATE, state.get("pid"), self._folder.name, time.time()
         step, total = (self._curve[-1]["step"] if self._curve else 0), state.get("total_steps", 0)
         numbers = {"step": step, "total_steps": total}
-        if _gone(state, modified(path) / 1e9):
-            if _state(path).get("status") != "running":  # it ended between two looks
+        if is_gone(state, modified(path) / 1e9):
+            if _state(path).get("status") not in UNDER_WAY:  # it ended between two looks
                 return
             words = f"{name}: stalled: stopped at step {step} of {total} without an end: its process {pid} is gone"
             numbers, key = numbers | {"pid": pid}, (str(step), str(total))
@@ -301,13 +299,22 @@ class _Monitor:
         strange = most == len(self._labels)
         label = self._stranger if strange else shortened(list(self._labels)[most])
         told = f"unknown to it, such as “{label}”" if strange else f"“{label}”"
-        numbers = {"label": label, "share": after[most], "expected": before[most]}
+        names = [*map(shortened, self._labels), "unknown to it"]
+        numbers: dict[str, Any] = {"label": label, "share": after[most], "expected": before[most]}
+        numbers |= {"categories": names, "shares": after, "reference_shares": before}
         return self._alert("label drift", f"are labelled {told}", numbers, drift, when)
 
     def _confidence_alert(self, drift: Drift, when: float) -> Alert:
-        before, after = (np.cumsum(_shares(c))[:-1] for c in (self._confidence_drift.reference.tolist(), drift.counts))
+        shares = [_shares(counts) for counts in (self._confidence_drift.reference.tolist(), drift.counts)]
+        before, after = (np.cumsum(one)[:-1] for one in shares)
         most = int(np.abs(after - before).argmax())
-        numbers = {"at_most": self._edges[most], "share": float(after[most]), "expected": float(before[most])}
+        numbers: dict[str, Any] = {"at_most": self._edges[most], "share": float(after[most])}
+        numbers |= {
+            "expected": float(before[most]),
+            "edges": self._edges,
+            "shares": shares[1],
+            "reference_shares": shares[0],
+        }
         return self._alert("confidence drift", f"are at most {self._edges[most]:.3f} confident", numbers, drift, when)
 
     def _alert(self, kind: str, what: str, numbers: dict[str, Any], drift: Drift, when: float) -> Alert:
@@ -330,19 +337,3 @@ def _state(path: Path) -> dict[str, Any]:
 
 def _shares(counts: Sequence[float]) -> list[float]:
     return [count / max(1, sum(counts)) for count in counts]
-
-
-def _gone(state: Mapping[str, Any], noted: float) -> bool:
-    """Say whether the process that noted its id at `noted` has ended; a younger one under its id is another.
-
-    In a workspace that machines share, the process ids of another machine mean nothing here.
-    """
-    if not isinstance(state.get("pid"), int) or state.get("host", platform.node()) != platform.node():
-        return False
-    try:
-        process = psutil.Process(state["pid"])
-        return bool(process.status() == psutil.STATUS_ZOMBIE or process.create_time() > noted + 5)
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.Error:
-        return False

@@ -36,7 +36,9 @@ def class_chart(details: Mapping[str, Mapping[str, Any]], measure: Measure = "f1
         return None
     base = drawn(rows).encode(y=lines_of("arm", rows))
     across = alt.X(f"{measure}:Q", title=WORDS[measure]).scale(domain=[0, 1])
-    spans = base.mark_rule(color=GREY, opacity=0.4).encode(x=alt.X(f"min({measure}):Q"), x2=f"max({measure}):Q")
+    spans = base.mark_rule(color=GREY, opacity=0.5).encode(
+        x=f"min({measure}):Q", x2=f"max({measure}):Q", tooltip=alt.value(None)
+    )
     dots = base.mark_point(filled=True, size=80, opacity=1).encode(x=across, **marked_by("class", labels))
     left = f" The {MOST} largest of {len(support)} classes." if len(support) > MOST else ""
     note = f"{WORDS[measure]} of each class over the texts that were answered; a line joins an arm's classes.{left}"

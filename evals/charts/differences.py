@@ -38,6 +38,7 @@ def differences_chart(comparisons: Sequence[Mapping[str, Any]], reference: str |
         for pair in sorted(pairs, key=lambda pair: -pair["difference"])
     ]
     looks = {ahead: (BLUE, "triangle-right"), behind: (RUST, "triangle-left"), LUCK: (GREY, "circle")}
+    looks = {found: look for found, look in looks.items() if any(row["found"] == found for row in rows)}
     legend = alt.Legend(orient="bottom", title=None, columns=2, columnPadding=24, symbolSize=80)
     colours, shapes = zip(*looks.values(), strict=True)
     colour = alt.Color("found:N", legend=legend).scale(domain=list(looks), range=colours)
@@ -53,9 +54,17 @@ def differences_chart(comparisons: Sequence[Mapping[str, Any]], reference: str |
 
 def _title(rows: Sequence[Mapping[str, Any]], reference: str, ahead: str, behind: str) -> str:
     found = {kind: [row["beside"] for row in rows if row["found"] == kind] for kind in (ahead, behind, LUCK)}
-    told = [f"{reference} beats {listed(found[ahead])}"] if found[ahead] else []
-    told += [f"{listed(found[behind])} beat{'s' * (len(found[behind]) == 1)} {reference}"] if found[behind] else []
+    told = [f"{reference} beats {_some(found[ahead], len(rows))}"] if found[ahead] else []
+    verb = "beats" if len(found[behind]) == 1 else "beat"
+    told += [f"{_some(found[behind], len(rows))} {verb} {reference}"] if found[behind] else []
     if not told:
         return f"No difference to {reference} is more than luck may explain"
-    luck = [f"its difference to {listed(found[LUCK])} may be luck"] if found[LUCK] else []
+    luck = [f"beside {_some(found[LUCK], len(rows))} it may be luck"] if found[LUCK] else []
     return "; ".join(told + luck)
+
+
+def _some(names: Sequence[str], of: int) -> str:
+    """Return two names at most, else their number."""
+    if len(names) <= 2:
+        return listed(names)
+    return f"all {of} others" if len(names) == of else f"{len(names)} of the {of} others"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evals.charts.chart import Chart, drawn
+from evals.charts.chart import HEIGHT, Chart, drawn
 from evals.charts.marks import arm_name, lines_of, marked_by, percent
 
 LEAST_SECONDS = 0.01  # on the axis; what takes less stands there
@@ -71,7 +71,7 @@ def _time_line(test: str, timeline: Sequence[Mapping[str, Any]]) -> Chart:
     spans = base.mark_rule(opacity=0.5).encode(y=alt.Y("from_percent:Q"), y2="to_percent:Q")
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(y=upward, shape=marks["shape"])
     note = f"Accuracy on the test texts of {test} after each step; upright lines are 95 % intervals."
-    return Chart(_time_title(test, rows), alt.layer(lines, spans, dots).properties(height=220), rows, note)
+    return Chart(_time_title(test, rows), alt.layer(lines, spans, dots).properties(height=HEIGHT), rows, note)
 
 
 def _time_title(test: str, rows: Sequence[Mapping[str, Any]]) -> str:

@@ -1,9 +1,9 @@
 """Names beside dots: each where it covers neither a dot nor another name."""
 
 from collections.abc import Sequence
-from typing import Literal, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
-WIDTH, HEIGHT = 300, 240  # pixels of the plot on a narrow page; on a wider one there is only more room
+WIDTH, HEIGHT = 320, 200  # pixels of the plot on a narrow page; on a wider one there is only more room
 LETTER, LINE = 6.3, 13  # pixels of a letter and of a line, at 11 pixels
 DOT = 6  # half of a dot's size, pixels
 
@@ -34,17 +34,22 @@ PLACES: tuple[Place, ...] = (
 )
 
 
-def placed(points: Sequence[tuple[float, float]], names: Sequence[str]) -> list[Place]:
-    """Return for each name the first of PLACES at which it covers least, those placed before it going first.
+class Dot(NamedTuple):
+    """A dot and its upright interval: shares of the width from the left, and of the height from the top."""
 
-    Args:
-        points: of the dots, as shares of the width from the left and of the height from the top.
-        names: one for each.
-    """
-    dots = [(x * WIDTH, y * HEIGHT) for x, y in points]
-    taken: list[Box] = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in dots]
+    x: float
+    y: float
+    top: float
+    bottom: float
+
+
+def placed(dots: Sequence[Dot], names: Sequence[str]) -> list[Place]:
+    """Return for each dot's name the first of PLACES at which it covers least, those placed before it going first."""
+    points = [(dot.x * WIDTH, dot.y * HEIGHT) for dot in dots]
+    taken: list[Box] = [(x - DOT, y - DOT, x + DOT, y + DOT) for x, y in points]
+    taken += [(x - 1, dot.top * HEIGHT, x + 1, dot.bottom * HEIGHT) for (x, _), dot in zip(points, dots, strict=True)]
     places = []
-    for dot, name in zip(dots, names, strict=True):
+    for dot, name in zip(points, names, strict=True):
         place = min(PLACES, key=lambda place: _covered(_box(dot, name, place), taken))
         taken.append(_box(dot, name, place))
         places.append(place)

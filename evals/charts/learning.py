@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from statistics import mean, median
 from typing import Any
 
-from evals.charts.chart import GREY, Chart, drawn
+from evals.charts.chart import GREY, HEIGHT, Chart, drawn
 from evals.charts.marks import arm_name, marked_by, percent
 
 Curves = Mapping[str, Mapping[Any, Mapping[Any, float]]]  # arm -> size -> repeat -> accuracy; keys are texts in JSON
@@ -42,7 +42,7 @@ def learning_chart(accuracy: Curves, crossings: Sequence[Mapping[str, Any]] = ()
     if points:
         told = ", ".join(f"{arm_name(point['other'])} from {point['examples']:.0f}" for point in points)
         note = f"{note} Large diamonds: {arm_name(points[0]['arm'])} overtakes {told} on (median of the seeds)."
-    return Chart(_title(rows, points, crossings), picture.properties(height=260), rows, note)
+    return Chart(_title(rows, points, crossings), picture.properties(height=HEIGHT), rows, note)
 
 
 def _row(arm: str, size: int, figures: Sequence[float]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 DASHES = ((1, 0), (7, 3), (2, 2), (7, 2, 2, 2), (12, 4), (4, 4), (1, 3), (12, 2, 2, 2))
 SHORT = "replace(datum.label, '@embedded:', '@')"  # a Vega expression: an arm's key as axes and legends tell it
-LETTER = 6.6  # pixels of a letter on an axis, in a wide font
+LETTER = 7.0  # pixels of a letter on an axis, in a wide font
 NAMED = 3  # in a title: more nobody reads
 
 

@@ -1,98 +1,133 @@
-"""A month's cost, drawn: against the queries a month, with the points at which two arms cost the same."""
+"""What a month and what right answers cost, drawn; the break-even point is where two arms' months cost the same."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import pairwise
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
-from evals.advice.wording import amount, queries
-from evals.charts.chart import GREY, Chart, drawn
-from evals.charts.marks import arm_name, listed, marked_by
-from evals.costs import Load, UnitCosts, break_even_queries, monthly_cost
+from evals.advice.choice import Unit
+from evals.advice.wording import amount, changes, queries, significant
+from evals.charts.chart import BLUE, GREY, Chart, drawn
+from evals.charts.marks import arm_name, lines_of, listed, marked_by, percent
+from evals.costs import Load, UnitCosts, break_even_queries, cost_per_correct, monthly_cost
 
-FEWEST, MOST = 100.0, 1_000_000.0  # queries a month that are drawn, more where more are wanted
-STEPS = 60  # of a line
+if TYPE_CHECKING:
+    import altair as alt
 
-Unit = Literal["USD", "seconds"]
+FEWEST, MOST = 1.0, 10_000_000.0  # queries a month that are drawn
+STEPS = 70  # of a line
+HEIGHT = 300
+THICK, THIN = 3, 1.2  # lines of what is weighed, and of the rest
+ANSWERS = 1000  # right ones, of which the cost is told
+
+Costs = Mapping[str, UnitCosts]
 
 
-def monthly_cost_chart(costs: Mapping[str, UnitCosts], load: Load, unit: Unit = "USD") -> Chart | None:
+def month_chart(costs: Costs, load: Load, unit: Unit, chosen: str, rival: str | None = None) -> Chart | None:
     """Return each arm's cost of a month against its queries (both logarithmic); None where no cost is known.
 
     Args:
-        costs: by the arm's key, in `unit`; those that are not known are left out, and named in the note.
+        costs: by the arm's key, in `unit`; what is not known is left out, and named in the note.
         load: the month as it is: its queries are marked, its changes and errors hold throughout.
+        unit: of the costs.
+        chosen: the arm whose break-even with its `rival` is marked.
+        rival: the arm that it is weighed against.
+    """
+    import altair as alt
+
+    known = {arm: own for arm, own in costs.items() if own.known}
+    pair = [arm for arm in (chosen, rival) if arm in known]
+    at = break_even_queries(known[pair[0]], known[pair[1]], load) if len(pair) == 2 else None
+    rows, field = _rows(known, load, unit, at), f"{unit.lower()}_per_month"
+    if not rows:
+        return None
+    across, upward = _axes(field, f"{unit} a month")
+    marks = marked_by("arm", list(dict.fromkeys(row["arm"] for row in rows)), dashed=True)
+    width = alt.condition(alt.FieldOneOfPredicate(field="arm", oneOf=pair), alt.value(THICK), alt.value(THIN))
+    lines = drawn(rows).mark_line().encode(x=across, y=upward, color=marks["color"], strokeWidth=width)
+    now = drawn([{"queries_per_month": load.queries}]).mark_rule(color=GREY, strokeDash=[3, 3]).encode(x=across)
+    layers = [now, lines.encode(strokeDash=marks["strokeDash"])]
+    note = f"Dotted: {queries(load.queries)} a month, with {changes(load.changes)}."
+    if at is not None and FEWEST <= at <= MOST:
+        note = f"Diamond: break-even. {note}"
+        point = drawn([{"queries_per_month": at, field: _cost(known[chosen], load, at)}])
+        layers.append(_even(point.encode(x=across, y=upward), at))
+    picture = alt.layer(*layers).properties(height=HEIGHT)
+    left_out = _left_out([arm for arm in costs if arm not in known])
+    return Chart(_month_title(known, load, unit, pair, at), picture, rows, note + left_out)
+
+
+def right_cost_chart(costs: Costs, unit: Unit) -> Chart | None:
+    """Return what a thousand right answers cost with each arm (logarithmic), the cheapest at the top; None as above.
+
+    The cost of pass of Erol et al. (2025, arXiv 2504.13359).
+
+    Args:
+        costs: by the arm's key, in `unit`; what is not known, or nothing, is left out and named in the note.
         unit: of the costs.
     """
     import altair as alt
 
-    known = {arm: own for arm, own in costs.items() if own.known and (own.per_answer or own.per_change)}
-    if not known:
+    each = {arm: cost_per_correct(own.per_answer, 1 - own.error_share) for arm, own in costs.items()}
+    found = sorted((ANSWERS * cost, arm) for arm, cost in each.items() if cost)
+    if not found:
         return None
-    counts = _counts(load.queries)
-    rows = [
+    field, (least, cheapest), (most, _) = f"{unit.lower()}_per_{ANSWERS}_right", found[0], found[-1]
+    rows = [{"arm": arm, field: cost, "right_percent": percent(1 - costs[arm].error_share)} for cost, arm in found]
+    across = alt.X(f"{field}:Q", title=f"{unit} for {ANSWERS:,} right answers")
+    across = across.scale(type="log", domain=[least / 2, most * 2]).axis(format="~g", tickCount=5)
+    dots = drawn(rows).mark_point(color=BLUE, filled=True, size=80, opacity=1)
+    return Chart(
+        f"{ANSWERS:,} right answers cost least with {arm_name(cheapest)}: {amount(least, unit)}",
+        dots.encode(x=across, y=lines_of("arm", rows)),
+        rows,
+        "The cost of an answer over the share that is right; changes of the data are not in it."
+        + _left_out([arm for arm, cost in each.items() if not cost]),
+    )
+
+
+def _rows(known: Costs, load: Load, unit: Unit, at: float | None) -> list[dict[str, Any]]:
+    counts = {FEWEST * (MOST / FEWEST) ** (step / STEPS) for step in range(STEPS + 1)}
+    counts |= {count for count in (at, load.queries) if count and FEWEST <= count <= MOST}
+    return [
         {"arm": arm, "queries_per_month": count, f"{unit.lower()}_per_month": cost}
         for arm, own in known.items()
-        for count in counts
-        if (cost := _cost(own, load, count)) > 0
+        for count in sorted(counts)
+        if (cost := _cost(own, load, count)) > 0  # a logarithmic axis has no zero
     ]
-    field = f"{unit.lower()}_per_month"
-    turns = _turns(known, load, counts)
-    marks = marked_by("arm", list(known), dashed=True)
-    across = alt.X("queries_per_month:Q", title="queries a month").scale(type="log", domain=[counts[0], counts[-1]])
-    across = across.axis(format="~s", tickCount=5, grid=False)
-    upward = alt.Y(f"{field}:Q", title=f"{unit} a month").scale(type="log").axis(format="~g", tickCount=5)
-    lines = (
-        drawn(rows)
-        .mark_line(strokeWidth=1.8)
-        .encode(x=across, y=upward, color=marks["color"], strokeDash=marks["strokeDash"])
-    )
-    now = drawn([{"queries_per_month": load.queries}]).mark_rule(color=GREY, strokeDash=[3, 3]).encode(x=across)
-    points = [{"to": arm, "queries_per_month": at, field: _cost(known[arm], load, at)} for at, arm in turns]
-    evens = drawn(points).mark_point(shape="diamond", size=160, filled=True, color=GREY, opacity=1)
-    picture = alt.layer(now, lines, *([evens.encode(x=across, y=upward)] if points else [])).properties(height=260)
-    missing = [arm for arm in costs if arm not in known]
-    left = f" Left out, their costs being unknown or nothing: {listed(missing)}." if missing else ""
-    note = f"Diamonds: break-even. The dotted line: {queries(load.queries)} a month.{left}"
-    return Chart(_title(known, load, turns, unit), picture, rows, note)
-
-
-def _counts(now: float) -> list[float]:
-    low, high = min(FEWEST, now / 10 or FEWEST), max(MOST, 10 * now)
-    return [low * (high / low) ** (step / STEPS) for step in range(STEPS + 1)]
 
 
 def _cost(costs: UnitCosts, load: Load, count: float) -> float:
     return monthly_cost(costs, replace(load, queries=count)) or 0.0
 
 
-def _cheapest(costs: Mapping[str, UnitCosts], load: Load, count: float) -> str:
-    return min(costs, key=lambda arm: _cost(costs[arm], load, count))
+def _axes(field: str, title: str) -> "tuple[alt.X, alt.Y]":
+    import altair as alt
+
+    across = alt.X("queries_per_month:Q", title="queries a month").scale(type="log", domain=[FEWEST, MOST])
+    upward = alt.Y(f"{field}:Q", title=title).scale(type="log")
+    return across.axis(format="~s", tickCount=7, grid=False), upward.axis(format="~g", tickCount=5)
 
 
-def _turns(costs: Mapping[str, UnitCosts], load: Load, counts: Sequence[float]) -> list[tuple[float, str]]:
-    """Return the queries a month from which on another arm costs least, with that arm."""
-    found = []
-    for low, high in pairwise(counts):
-        before, after = _cheapest(costs, load, low), _cheapest(costs, load, high)
-        at = break_even_queries(costs[before], costs[after], load) if before != after else None
-        if at is not None:
-            found.append((at, after))
-    return found
+def _even(point: "alt.Chart", at: float) -> Any:
+    """Return the mark of the break-even point with its number, on the side where there is room."""
+    import altair as alt
+
+    diamond = point.mark_point(shape="diamond", size=200, filled=True, color=GREY, opacity=1)
+    right = at > (FEWEST * MOST) ** 0.5
+    told = point.mark_text(align="right" if right else "left", dx=-12 if right else 12, dy=16, fontSize=13)
+    return alt.layer(diamond, told.encode(text=alt.value(significant(at))))
 
 
-def _title(costs: Mapping[str, UnitCosts], load: Load, turns: Sequence[tuple[float, str]], unit: Unit) -> str:
-    least = _cheapest(costs, load, load.queries)
-    cost = amount(_cost(costs[least], load, load.queries), unit)
-    told = f"At {queries(load.queries)} a month {arm_name(least)} costs least: {cost}"
-    if not turns:
-        return f"{told}, as it does at any number of them" if len(costs) > 1 else told
-    at, arm = min(turns, key=lambda turn: abs(turn[0] - load.queries))
-    if at > load.queries:
-        return f"{told}; from {queries(at)} on it is {arm_name(arm)}"
-    return f"{told}; below {queries(at)} it is {arm_name(_cheapest(costs, load, at / 1.01))}"
+def _month_title(known: Costs, load: Load, unit: Unit, pair: Sequence[str], at: float | None) -> str:
+    if len(pair) < 2:
+        arm = pair[0] if pair else next(iter(known))
+        return f"{arm_name(arm)} costs {amount(_cost(known[arm], load, load.queries), unit)} a month"
+    chosen, rival = (known[arm] for arm in pair)
+    beyond = 2 * at if at else load.queries or 1.0
+    cheaper, dearer = pair if _cost(chosen, load, beyond) <= _cost(rival, load, beyond) else reversed(pair)
+    told = f"{arm_name(cheaper)} costs less than {arm_name(dearer)}"
+    return f"{told} from {queries(at)} a month on" if at else f"{told} at any number of queries"
 
 
-def break_evens(costs: Mapping[str, UnitCosts], load: Load) -> list[dict[str, Any]]:
-    """Return from how many queries a month on which arm costs least, as the chart marks it."""
-    return [{"queries_per_month": at, "arm": arm} for at, arm in _turns(costs, load, _counts(load.queries))]
+def _left_out(arms: Sequence[str]) -> str:
+    return f" Left out, their cost being unknown or nothing: {listed(arms)}." if arms else ""

@@ -72,7 +72,7 @@ def _matrix(rows: Sequence[Mapping[str, Any]], down: str, across: str) -> "alt.T
         color=colour, stroke=alt.condition("datum.real", alt.value("currentColor"), alt.value("transparent"))
     )
     told = base.transform_calculate(told="format(datum.points, '+.1f') + (datum.real ? ' *' : '')")
-    ink = alt.condition(f"abs(datum.points) > {0.55 * most}", alt.value("#ffffff"), alt.value(DARK))
+    ink = alt.condition(f"datum.points > {0.55 * most}", alt.value("#ffffff"), alt.value(DARK))
     figures = told.mark_text(fontSize=12).encode(text="told:N", color=ink)
     return alt.layer(cells, figures).properties(height=alt.Step(34))
 

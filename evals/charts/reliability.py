@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evals.charts.chart import GREY, Chart, drawn
+from evals.charts.chart import GREY, HEIGHT, Chart, drawn
 from evals.charts.marks import arm_name, marked_by, percent
 
 FEWEST = 5  # texts, of a point that is drawn
@@ -43,7 +43,7 @@ def reliability_chart(details: Mapping[str, Mapping[str, Any]]) -> Chart | None:
     lines = base.mark_line(strokeWidth=1.5).encode(color=marks["color"], strokeDash=marks["strokeDash"])
     size = alt.Size("texts:Q", legend=None).scale(range=[15, 150])
     dots = base.mark_point(filled=True, opacity=1).encode(color=marks["color"], shape=marks["shape"], size=size)
-    picture = alt.layer(diagonal.encode(x=across, y=upward), lines, dots).properties(height=260)
+    picture = alt.layer(diagonal.encode(x=across, y=upward), lines, dots).properties(height=HEIGHT)
     note = "On the dotted line an arm is right as often as it is sure; below it, it is too sure."
     return Chart(
         _title({arm: own["ece"] for arm, own in known.items()}),

@@ -56,8 +56,8 @@ def common_charts(document: Mapping[str, Any], reference: str | None) -> list[Ch
         differences_chart(document["comparisons"], reference),
         latency_chart(results, names),
         cost_chart(results, names),
-        class_chart(details),
         reliability_chart(_few(details, document["comparisons"], reference)),
+        class_chart(details),
     ]
     return [chart for chart in charts if chart]
 

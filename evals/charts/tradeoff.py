@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from math import log10
 from typing import Any
 
-from evals.charts.chart import BLUE, GREY, Chart, Row, drawn
-from evals.charts.labels import Place, placed
+from evals.charts.chart import BLUE, GREY, HEIGHT, Chart, Row, drawn
+from evals.charts.labels import Dot, Place, placed
 from evals.charts.marks import arm_name, listed, percent
 
 LEAST_MS = 0.1  # on the axis of latency; what takes less stands there
@@ -20,7 +20,7 @@ def latency_chart(results: Sequence[Row], names: Sequence[str]) -> Chart | None:
         names: the keys of their arms, in the same order.
     """
     rows = _rows(results, names, "latency_p50_ms", "latency_ms")
-    note = f"Latency is the median for one text at a time, warm; below {LEAST_MS} ms it stands at {LEAST_MS} ms."
+    note = f"The median for one text at a time, warm; less than {LEAST_MS} ms stands there."
     return _tradeoff(rows, "latency_ms", ("latency of one text, ms", "faster"), LEAST_MS, note)
 
 
@@ -85,8 +85,8 @@ def _tradeoff(rows: list[dict[str, Any]], field: str, words: tuple[str, str], le
         drawn([row]).mark_text(**place).encode(x=across, y=upward, text=alt.value(arm_name(row["arm"])))
         for row, place in zip(shown, _places(shown, field, domain), strict=True)
     ]
-    picture = alt.layer(spans, steps.encode(x=across, y=upward), dots, *labels).properties(height=260)
-    note = f"Filled: the Pareto front. Upright lines are 95 % intervals. {note}"
+    picture = alt.layer(spans, steps.encode(x=across, y=upward), dots, *labels).properties(height=HEIGHT)
+    note = f"Filled: the Pareto front. Upright: 95 % intervals. {note}"
     return Chart(_title(front, better), picture, rows, note)
 
 
@@ -111,14 +111,21 @@ def _sign() -> Any:
 def _places(rows: Sequence[Mapping[str, Any]], field: str, domain: tuple[float, float]) -> list[Place]:
     """Return where each arm's name stands beside its dot, on the narrowest page."""
     low, high = min(row["from_percent"] for row in rows), max(row["to_percent"] for row in rows)
-    points = [
-        (
-            log10(row[field] / domain[0]) / log10(domain[1] / domain[0]),
-            1 - (row["accuracy_percent"] - low) / (high - low or 1),
+    decades = log10(domain[1] / domain[0])
+
+    def down(share: float) -> float:
+        return float((high - share) / (high - low or 1))
+
+    dots = [
+        Dot(
+            log10(row[field] / domain[0]) / decades,
+            down(row["accuracy_percent"]),
+            down(row["to_percent"]),
+            down(row["from_percent"]),
         )
         for row in rows
     ]
-    return placed(points, [arm_name(row["arm"]) for row in rows])
+    return placed(dots, [arm_name(row["arm"]) for row in rows])
 
 
 def _title(front: Sequence[str], better: str) -> str:
