@@ -26,7 +26,7 @@ COMMANDS = {
     "mcp": ("evals.commands.mcp", "app", "Offer the lab's tools and runs to MCP clients."),
     "advise": ("evals.commands.advise", "app", "Say which arm to use, at what cost, and what would change that."),
     "dashboard": ("dashboard.commands", "app", "Open the window on what was measured."),
-    "runs": ("evals.commands.runs", "app", "Eval runs: list, show, compare, gate, reproduce, export."),
+    "runs": ("evals.commands.runs", "app", "Eval runs: list, show, report, compare, gate, reproduce, export."),
 }
 
 

@@ -19,6 +19,7 @@ LEAST_WORDS = 2  # that say something, below which a sentence claims nothing
 _NO_END = "".join(rf"(?<!\b{short}\.)" for short in ("St", "Dr", "Mr", "Mrs", "No", "vs", "cf", "[A-Z]"))
 _SENTENCE_END = re.compile(rf"(?<=[.!?]){_NO_END}(?:[\"')\]]|\s*\[\d+\])*\s+(?=[\"'(\[]?[A-Z0-9])|\n+")
 _CITATION = re.compile(r"\[\d+\]")
+_NUMBER = re.compile(r"(?<!\w)\[(\d{1,6})\]")
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 _NO_CLAIM = re.compile(
     r"(i('m| am| do| don't|'ve| have| can|'d)|sorry|the (evidence|passages?|text) do|there is no)\b", re.IGNORECASE
@@ -59,6 +60,13 @@ def check_claims(answer: str, evidence: Sequence[Evidence]) -> list[Claim]:
     claims, rest = vectors[: len(said)], vectors[len(said) :]
     likeness = np.stack([(claims @ part.T).max(axis=1) for part in _parts(rest, windows)], axis=1)
     return [_claim(text, span, evidence, row.tolist()) for (text, span), row in zip(said, likeness, strict=True)]
+
+
+def missing_sources(answer: str, evidence: Sequence[Evidence]) -> str:
+    """Return a note on citations of sources that do not exist; "" where all do."""
+    cited = sorted({int(number) for number in _NUMBER.findall(answer)} - set(range(1, len(evidence) + 1)))
+    named = ", ".join(f"[{number}]" for number in cited)
+    return f"the answer cites {named}: of {len(evidence)} sources none has that number" if cited else ""
 
 
 def _claim(text: str, span: tuple[int, int], evidence: Sequence[Evidence], likeness: Sequence[float]) -> Claim:

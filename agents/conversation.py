@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import StateSnapshot, StreamMode
 
 from agents.budget import TurnBudget
-from agents.claims import check_claims
+from agents.claims import check_claims, missing_sources
 from agents.graph import build_graph
 from agents.interruptible import Interruptible, Stop
 from agents.memory import Memory, Transcript, is_unfinished, new_id, summarise, unreachable_explained
@@ -181,12 +181,13 @@ class Conversation:
         unreached = [f"{result.name}: {result.text}" for result in results if result.status == "error"]
         told = [result.artifact["note"] for result in results if result.artifact]
         answer, evidence = messages[-1].text.strip(), found_evidence(state["messages"])
+        unknown = missing_sources(answer, evidence)
         return Turn(
             answer=answer,
             tools=tool_runs(messages),
             evidence=evidence,
             claims=[] if all(item.label for item in evidence) else check_claims(answer, evidence),
-            notes=self._unheard([*notes, *unreached, *told, state["routing"]["note"]]),
+            notes=[*self._unheard([*notes, *unreached, *told, state["routing"]["note"]]), *filter(None, [unknown])],
             llm=self.llm.name,
             router=_routing(state),
             seconds=seconds,

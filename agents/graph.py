@@ -4,8 +4,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.constants import TAG_NOSTREAM
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.prebuilt import ToolNode
@@ -14,21 +15,16 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from agents.budget import TurnBudget, new_calls
+from agents.guard import NO_FOLLOW_UP, is_guarded, may_call, without_answers
 from agents.memory.summary import recalled
 from agents.prompts import answer_prompt, route_prompt
 from agents.router import EmbeddedRouter, after_route, after_tools
 from agents.state import Context, Routing, State, found_evidence, router_kind, turn_messages
 from agents.tools.catalogue import Catalogue, explain_failure, offered_tools
-from agents.tools.mcp import is_outside, nearest_tool
+from agents.tools.mcp import nearest_tool
 from lab.errors import BakeoffError
 from lab.llm import resolve_llm
 from lab.redact import reason
-from lab.settings import settings
-
-NO_FOLLOW_UP = (
-    "having read what the tools found, the LLM asked for more of them; that is off, for a text could be asking"
-    " (BAKEOFF_FOLLOW_UPS=true allows it)"
-)
 
 
 def build_graph(
@@ -99,34 +95,32 @@ def _allowed(decision: AIMessage, turn: list[AnyMessage]) -> tuple[AIMessage, st
     if not decision.tool_calls:
         return decision, ""
     calls, note = new_calls(decision.tool_calls, turn), ""
-    if not _may_call(turn):
+    if not may_call(turn):
         calls, note = [], NO_FOLLOW_UP
     said = decision.text if calls else ""  # words beside a call are not the answer yet
-    # Providers keep the calls a second time, in forms of their own.
-    return decision.model_copy(update={"content": said, "tool_calls": calls, "additional_kwargs": {}}), note
+    return _with(decision, said, calls), note
 
 
-def _may_call(turn: list[AnyMessage]) -> bool:
-    """Say whether tools may still be chosen: not by who has read what tools found, as its text could do the choosing.
-
-    The pattern is plan-then-execute, of Beurer-Kellner et al. 2025 (arXiv 2506.08837). The errors of an MCP server are
-    its own words too.
-    """
-    outside = any(isinstance(message, ToolMessage) and is_outside(message.name or "") for message in turn)
-    return settings().follow_ups or not (outside or found_evidence(turn))
+def _with(message: AIMessage, said: str, calls: Sequence[ToolCall]) -> AIMessage:
+    """Return an LLM's message with these words and calls; providers keep the calls a second time, in their own form."""
+    return message.model_copy(update={"content": said, "tool_calls": list(calls), "additional_kwargs": {}})
 
 
 def _ask_llm(state: State, context: Context) -> AIMessage | None:
     """Let an LLM with native tool calling decide; None if it takes no tools.
 
+    Where earlier answers are kept from it, what it says is neither shown nor the answer: it could not know enough.
+
     Raises:
         BakeoffError: it cannot be reached.
     """
+    guarded = is_guarded(state)
+    read = recalled(without_answers(state) if guarded else state, context.llm)
     try:
         bound = context.llm.chat.bind_tools(list(context.catalogue.tools.values()))
-        decision = bound.invoke(route_prompt(recalled(state, context.llm)))
+        decision = bound.invoke(route_prompt(read), {"tags": [TAG_NOSTREAM] * guarded})
         assert isinstance(decision, AIMessage)
-        return decision
+        return decision.model_copy(update={"content": ""}) if guarded else decision
     except Exception as error:  # each provider's client has errors of its own
         if isinstance(error, NotImplementedError) or _refuses_tools(error):
             return None
@@ -151,11 +145,13 @@ def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     failures = [message.text for message in turn if isinstance(message, ToolMessage) and message.status == "error"]
     prompt = answer_prompt(history, turn[0].text, found_evidence(turn), failures)
     try:
-        return {"messages": [context.llm.chat.invoke(prompt)]}
+        said = context.llm.chat.invoke(prompt)
+        assert isinstance(said, AIMessage)
     except BakeoffError:
         raise
     except Exception as error:  # each provider's client has errors of its own
         raise unreachable(context, error) from error
+    return {"messages": [_with(said, said.text, []) if said.tool_calls else said]}  # no tool was offered
 
 
 def unreachable(context: Context, error: Exception) -> BakeoffError:

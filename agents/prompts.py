@@ -1,5 +1,6 @@
 """Every word the agent says to a base LLM. Evidence is quoted as data, after the rules and never among them."""
 
+import re
 from collections.abc import Sequence
 
 from langchain_core.messages import AnyMessage, BaseMessage, HumanMessage, SystemMessage
@@ -25,6 +26,7 @@ SUMMARISE = (
 RECALL = "What have we talked about so far?"
 
 EVIDENCE_CHARACTERS, PASSAGES = 600, 3
+_NUMBER = re.compile(r"(?<!\w)\[(\d+)\]")
 
 
 def route_prompt(messages: Sequence[AnyMessage]) -> list[BaseMessage]:
@@ -35,10 +37,17 @@ def route_prompt(messages: Sequence[AnyMessage]) -> list[BaseMessage]:
     number = 0
     for message in messages[start:]:
         rows = (getattr(message, "artifact", None) or {}).get("evidence", [])
-        lines = [f"[{number + n}] {row['source']}: {row['text']}" for n, row in enumerate(rows, 1)]
+        lines = [
+            quote(number + n, f"{' '.join(row['source'].split())}: {row['text']}") for n, row in enumerate(rows, 1)
+        ]
         number += len(rows)
         shown.append(message.model_copy(update={"content": "\n".join(lines)}) if lines else message)
     return shown
+
+
+def quote(number: int, text: str) -> str:
+    """Return evidence under its number; numbers in brackets are ours, so that no text passes for another source."""
+    return f"[{number}] " + _NUMBER.sub(r"(\1)", text)
 
 
 def is_speech(message: AnyMessage) -> bool:
@@ -58,7 +67,7 @@ def answer_prompt(
     told = f"Tools that failed:\n{'; '.join(failures)}\n\n" if failures else ""
     if not evidence:
         return [SystemMessage(UNREACHED if failures else TALK), *past, HumanMessage(f"{told}{question}")]
-    quoted = "\n\n".join(f"[{n}] {item.text[:EVIDENCE_CHARACTERS]}" for n, item in enumerate(evidence[:passages], 1))
+    quoted = "\n\n".join(quote(n, item.text[:EVIDENCE_CHARACTERS]) for n, item in enumerate(evidence[:passages], 1))
     rules = f"{ANSWER} {PARTLY}" if failures else ANSWER
     return [SystemMessage(rules), *past, HumanMessage(f"Evidence:\n{quoted}\n\n{told}Question: {question}")]
 

@@ -10,13 +10,13 @@ from typing import Literal
 from langchain_core.messages import AIMessage, ToolCall
 
 from agents.budget import MOST_ROUNDS
+from agents.quoting import quoted
 from agents.routing.clauses import clauses, earlier, query_of
 from agents.routing.costs import act, question_back
 from agents.routing.features import features
 from agents.routing.learned import ALONE, Learned
 from agents.routing.utterances import AND, NO_TOOL, Utterance, joined, load_utterances
 from agents.state import State
-from agents.tools.classifier import quoted
 from lab.embeddings import Embedder
 from lab.loading import loaded_once
 

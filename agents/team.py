@@ -16,11 +16,11 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 
 from agents.claims import check_claims, sentences
 from agents.graph import add_tools, route, unreachable
-from agents.prompts import answer_prompt
+from agents.prompts import answer_prompt, quote
 from agents.router import after_route, after_tools
 from agents.state import NOT_YET, Context, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue
@@ -241,8 +241,8 @@ def review(state: TeamState, runtime: Runtime[Context]) -> dict[str, Any]:
     how = "by words and embeddings"
     if claims and not runtime.context.llm.embedded:
         sentences = "\n".join(f"{number}. {claim.text}" for number, claim in enumerate(claims, 1))
-        quoted = "\n\n".join(f"[{number}] {item.text}" for number, item in enumerate(evidence, 1))
-        prompt = [SystemMessage(_REVIEW), HumanMessage(f"Evidence:\n{quoted}\n\nDraft:\n{sentences}")]
+        shown = "\n\n".join(quote(number, item.text) for number, item in enumerate(evidence, 1))
+        prompt = [SystemMessage(_REVIEW), HumanMessage(f"Evidence:\n{shown}\n\nDraft:\n{sentences}")]
         found, said = _structured(prompt, Review, runtime.context)
         if found:
             how, named = "by the LLM", set(found.unsupported)
@@ -279,7 +279,7 @@ def _structured(
     """Ask the base LLM for an answer of this form; None if it gives another."""
     try:
         asked = context.llm.chat.with_structured_output(schema, include_raw=True).invoke(list(prompt))
-    except NotImplementedError:
+    except (NotImplementedError, ValidationError):  # OpenAI's client raises the latter for words that are no JSON
         return None, []
     except Exception as error:  # each provider's client has errors of its own
         raise unreachable(context, error) from error

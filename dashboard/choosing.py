@@ -10,18 +10,19 @@ from evals.runner import Run
 from lab.console import printable
 
 
-def choose_run(*kinds: str, command: str = "bakeoff eval sentiment") -> Run | None:
+def choose_run(*kinds: str, command: str = "bakeoff eval sentiment", key: str = "run") -> Run | None:
     """Let the user choose a finished run, the newest first; None where there is none, which is said.
 
     Args:
         kinds: of suites; all where none is named.
         command: that makes a run of that kind.
+        key: under which the choice is kept; a page that asks for several kinds needs several.
     """
     known = {one.id: one.label for one in summaries(*kinds) if one.statement}
     if not known:
         empty("There is no finished run of this kind yet. This command makes one:", command)
         return None
-    return run_of(choose("Run", list(known), "run", known.__getitem__))
+    return run_of(choose("Run", list(known), key, known.__getitem__))
 
 
 def choose(label: str, options: Sequence[str], key: str, shown: Callable[[str], str] = str) -> str:

@@ -39,7 +39,8 @@ def show_chart(chart: Chart, key: str) -> None:
     if not chart.rows:
         st.caption("There is nothing to draw.")
         return
-    picture: Any = chart.picture
+    # Else Streamlit fits the plot and what stands around it into the height of the plot alone.
+    picture: Any = chart.picture.properties(autosize={"type": "fit-x", "contains": "padding"})
     st.altair_chart(picture, width="stretch", key=f"chart-{key}", alt=printable(f"{chart.title}. {chart.note}"))
     note, button = st.columns([4, 1], vertical_alignment="center")
     note.caption(plain(chart.note))

@@ -7,9 +7,11 @@ from typing import Any
 
 import streamlit as st
 
+from evals.advice.candidates import Basis, read_basis
 from evals.records import Record
 from evals.runner import MANIFEST, MEASUREMENTS, RECORDS, RESULTS, Run
 from evals.suite import Suite
+from lab.prices import PriceList
 from lab.workspace import Workspace, read_json
 
 KEPT = 500  # runs whose results stay in memory
@@ -39,7 +41,7 @@ class Summary:
 def summaries(*kinds: str) -> list[Summary]:
     """Return the runs of this workspace, the newest first; of these kinds of suite alone, where some are named."""
     folders = [path.parent for path in Workspace.current().runs.glob(f"[!.]*/{MANIFEST}")]
-    found = [_summary(str(folder), _stamp(folder / MANIFEST), _stamp(folder / RESULTS)) for folder in folders]
+    found = [_summary(str(folder), stamp(folder / MANIFEST), stamp(folder / RESULTS)) for folder in folders]
     chosen = [one for one in found if not kinds or one.kind in kinds]
     return sorted(chosen, key=lambda one: (one.started, one.id), reverse=True)
 
@@ -56,21 +58,26 @@ def suite_of(run: Run) -> Suite:
 
 def results_of(run: Run) -> Mapping[str, Any]:
     """Return results.json of a finished run; empty while answers are still to come."""
-    stamp = _stamp(run.folder / RESULTS)
-    return _results(str(run.folder), stamp) if stamp else {}
+    state = stamp(run.folder / RESULTS)
+    return _results(str(run.folder), state) if state else {}
 
 
 def records_of(run: Run) -> list[Record]:
     """Return the latest record of each question."""
-    return _records(str(run.folder), _stamp(run.folder / RECORDS))
+    return _records(str(run.folder), stamp(run.folder / RECORDS))
 
 
 def measured_of(run: Run) -> Any:
     """Return what was measured of each arm beside its answers."""
-    return _measured(str(run.folder), _stamp(run.folder / MEASUREMENTS))
+    return _measured(str(run.folder), stamp(run.folder / MEASUREMENTS))
 
 
-def _stamp(path: Path) -> Stamp | None:
+def basis_of(run: Run) -> Basis:
+    """Return what advice from a finished run rests on, its base LLMs still without prices."""
+    return _basis(str(run.folder), stamp(run.folder / RESULTS))
+
+
+def stamp(path: Path) -> Stamp | None:
     """Return what changes when a file does; None for one that is not there."""
     try:
         state = path.stat()
@@ -96,16 +103,21 @@ def _summary(folder: str, manifest_stamp: Stamp | None, results_stamp: Stamp | N
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
-def _results(folder: str, stamp: Stamp | None) -> dict[str, Any]:
+def _results(folder: str, state: Stamp | None) -> dict[str, Any]:
     document: dict[str, Any] = read_json(Path(folder) / RESULTS)
     return document
 
 
 @st.cache_resource(max_entries=KEPT_RECORDS, show_spinner="Reading the records …")
-def _records(folder: str, stamp: Stamp | None) -> list[Record]:
+def _records(folder: str, state: Stamp | None) -> list[Record]:
     return Run(Path(folder)).records()
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
-def _measured(folder: str, stamp: Stamp | None) -> Any:
+def _measured(folder: str, state: Stamp | None) -> Any:
     return Run(Path(folder)).measured()
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner="Reading what was measured …")
+def _basis(folder: str, state: Stamp | None) -> Basis:
+    return read_basis(Run(Path(folder)), PriceList({}))

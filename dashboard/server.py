@@ -7,13 +7,19 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import streamlit
 import uvicorn
 from starlette.datastructures import MutableHeaders
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import config
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
+from dashboard.pages import PAGES
 from evals.charts.chart import BLUE
 from lab.listening import HOST
 
@@ -27,6 +33,7 @@ OPTIONS: dict[str, Any] = {
     "client.showErrorLinks": False,
     "client.toolbarMode": "viewer",
     "logger.hideWelcomeMessage": True,
+    "runner.postScriptGC": False,  # with the models' libraries loaded a full one takes half a second of each view
     "server.enableAgentApi": False,
     "server.fileWatcherType": "none",
     "server.headless": True,
@@ -39,8 +46,10 @@ POLICY = (
     " img-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; connect-src 'self' data: blob:;"
     " frame-ancestors 'none'; base-uri 'self'; form-action 'self'"
 )
+# Where the server is, for a browser that comes to a page's own address: it would look for it beneath that first.
+ORIGIN = "<head><script>window.__streamlit = { BACKEND_BASE_URL: location.origin };</script>"
 # Loaded before the first visitor comes, who would wait for them.
-NEEDED = ("altair", "pandas", "pyarrow", "dashboard.pages.compare")
+NEEDED = ("altair", "pandas", "pyarrow.json", *(f"dashboard.pages.{page.path}" for page in PAGES))
 
 
 def serve(opened: socket.socket, names: Sequence[str] = LOCAL_NAMES) -> None:
@@ -53,8 +62,16 @@ def serve(opened: socket.socket, names: Sequence[str] = LOCAL_NAMES) -> None:
     for name, value in OPTIONS.items():
         config.set_option(name, value)
     config.set_option("server.allowedHosts", list(names))
-    app = App(SCRIPT, lifespan=_prepared, middleware=[Middleware(_Policy)])
+    PagesManager.uses_pages_directory = False  # else it takes each of our modules for a script of its own
+    routes = [Route(f"/{page.path}", _opened) for page in PAGES]
+    app = App(SCRIPT, lifespan=_prepared, routes=routes, middleware=[Middleware(_Policy)])
     uvicorn.Server(uvicorn.Config(app, log_level="warning", ws="websockets-sansio")).run(sockets=[opened])
+
+
+def _opened(request: Request) -> HTMLResponse:
+    """Return Streamlit's own first document, told where the server is."""
+    document = (Path(streamlit.__file__).parent / "static" / "index.html").read_text(encoding="utf-8")
+    return HTMLResponse(document.replace("<head>", ORIGIN, 1), headers={"Cache-Control": "no-cache"})
 
 
 @asynccontextmanager

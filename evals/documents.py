@@ -13,7 +13,7 @@ from lab.errors import BakeoffError
 from lab.packages import package_folder
 from lab.workspace import read_json
 
-BUILT_IN = ("knowledge", "retrieval")  # questions that come with Bakeoff
+BUILT_IN = ("knowledge", "retrieval", "team")  # questions that come with Bakeoff
 ACCEPTED = " | "  # between the accepted answers of a question
 ANSWERABLE, UNANSWERABLE = "answerable", "unanswerable"
 COLLECTIONS = ("handbook", "wikipedia")

@@ -38,7 +38,7 @@ def export_records(run: Run, form: Literal["csv", "parquet", "jsonl"], path: Pat
         "jsonl": _write_jsonl,
     }
     records = run.records()
-    with _replacing(path) as draft:
+    with replacing(path) as draft:
         writers[form](records, draft)
     return len(records)
 
@@ -67,7 +67,7 @@ def export_junit(run: Run, path: Path, min_accuracy: float | None = None, checks
     for kind, attribute in (("failure", "failures"), ("error", "errors")):
         suite.set(attribute, str(len(suite.findall(f"testcase/{kind}"))))
     suite.set("tests", str(len(suite)))
-    with _replacing(path) as draft:
+    with replacing(path) as draft:
         ElementTree.indent(suite)
         ElementTree.ElementTree(suite).write(draft, encoding="utf-8", xml_declaration=True)
     return len(suite)
@@ -150,7 +150,7 @@ def _xml_text(text: str) -> str:
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """Yield a draft beside `path` that takes its place when the block ends well.
 
     Raises:

@@ -1,16 +1,15 @@
-"""Scores a run from its records, and writes what people read: results.json, a table, report.html."""
+"""Scores a run from its records: results.json, and the rows of a table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from importlib.resources import files
 from typing import Any
-
-from jinja2 import Environment, StrictUndefined
 
 from evals.approach import Fit
 from evals.leakage import LABEL_NOISE, suspicious
 from evals.metrics import Measured, details, outcomes, result_row
 from evals.records import Record
+from evals.reporting.contents import Contents, contents_of
+from evals.reporting.page import write_page
 from evals.runner import MANIFEST, Run
 from evals.scenarios import Fits, kind_of
 from evals.scenarios.portability import swaps
@@ -20,9 +19,8 @@ from lab.errors import BakeoffError
 from lab.prices import load_prices
 from lab.settings import settings
 from lab.statistics import Comparison, compare
-from lab.workspace import Workspace, read_json, write_json, write_text
+from lab.workspace import Workspace, read_json, write_json
 
-SHOWN_ERRORS, SHOWN_FAILURES = 30, 100  # in the report: more nobody reads
 HEADERS = ("approach", "LLM", "accuracy", "95 % interval", "macro-F1", "failed", "p50 ms", "p95 ms", "fit s", "tokens")
 
 
@@ -30,6 +28,16 @@ def score(run: Run) -> dict[str, Any]:
     """Score a run from its records, asking no model again; write results.json and report.html into its folder.
 
     Returns the document of `bakeoff eval --json`.
+    """
+    contents = read(run)
+    write_page(contents, run.folder / "report.html")
+    return contents.document
+
+
+def read(run: Run) -> Contents:
+    """Score a run from its records, asking no model again, and return all that a report tells of it.
+
+    Where no answer is still to come, results.json is written into its folder.
     """
     manifest = run.manifest
     suite = Suite.model_validate(manifest["suite"])
@@ -52,8 +60,7 @@ def score(run: Run) -> dict[str, Any]:
     document |= {"findings": [asdict(finding) for finding in found]} if found else {}
     if waiting <= 0:
         write_json(run.folder / "results.json", document)
-    write_text(run.folder / "report.html", _html(document, manifest, measured, by_arm))
-    return document
+    return contents_of(document, manifest, measured, by_arm)
 
 
 def _doubts(suite: Suite, manifest: dict[str, Any], rights: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -158,42 +165,3 @@ def _document(
 def _named(row: dict[str, Any], arm: Arm) -> dict[str, Any]:
     """Return a result under the arm's own name, where the suite gives it one."""
     return {name: value for name, value in row.items() if name != "key"} | {"approach": arm.name or arm.approach}
-
-
-def _html(
-    document: dict[str, Any],
-    manifest: dict[str, Any],
-    measured: dict[str, Measured],
-    by_arm: dict[str, list[Record]],
-) -> str:
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string((files("evals") / "report.html.j2").read_text(encoding="utf-8"))
-    reference = Suite.model_validate(manifest["suite"]).reference_key
-    failures = sorted({(r.arm, r.failure) for own in by_arm.values() for r in own if r.failure})
-    return template.render(
-        document=document,
-        manifest=manifest,
-        fits={key: one.fit for key, one in measured.items()},
-        arms=list(by_arm),
-        reference=reference,
-        disputed=_disputed(by_arm, reference or ""),
-        failures=failures[:SHOWN_FAILURES],
-        more_failures=len(failures[SHOWN_FAILURES:]),
-    )
-
-
-def _disputed(by_arm: Mapping[str, Sequence[Record]], reference: str) -> list[dict[str, Any]]:
-    """Return the first texts that the reference got wrong, with what every arm said of each."""
-    wrong = [r for r in by_arm.get(reference, []) if r.correct is False and not r.repeat][:SHOWN_ERRORS]
-    examples = {r.example for r in wrong}
-    said = {
-        key: {r.item: _said(r) for r in own if r.example in examples and not r.repeat} for key, own in by_arm.items()
-    }
-    return [
-        {"text": r.text, "target": r.target, "labels": {key: own.get(r.item, "-") for key, own in said.items()}}
-        for r in wrong
-    ]
-
-
-def _said(record: Record) -> str:
-    return record.label or "failed"

@@ -23,6 +23,7 @@ ApproachName = Literal[
     "finetuned",
     "hybrid",
     "agent",
+    "team",
     "closed_book",
     "dense",
     "bm25",
@@ -36,7 +37,7 @@ Retrieval = Literal["dense", "fused"]
 Calibration = Literal["none", "content_free", "batch"]
 UpdateBy = Literal["retrain", "continue"]
 Form = Literal["cascade", "stacked"]
-USES_LLM = ("zero_shot", "rag", "hybrid", "agent", "closed_book", "native")
+USES_LLM = ("zero_shot", "rag", "hybrid", "agent", "team", "closed_book", "native")
 ENTRY_POINTS = "bakeoff.approaches"
 OWN_CLASS = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"  # module:Class
 _RETRIEVES, _PROMPTS, _TRAINS = {"rag", "hybrid"}, {"zero_shot", "rag", "hybrid"}, {"finetuned", "hybrid", "agent"}
@@ -59,11 +60,20 @@ READ_BY = {  # a knob that an approach does not read is refused: it would look a
 ASKING: dict[str, dict[str, set[str]]] = {  # kinds whose texts are questions: their approaches, and what these read
     "knowledge": {"closed_book": {"llm"}, "knn": {"k"}, "rag": {"llm", "k", "order", "diversity", "retrieval"}},
     "retrieval": {"dense": set(), "bm25": set(), "fused": set(), "reranked": {"reranker"}},
+    "compound": {"agent": {"llm"}, "team": {"llm"}},
 }
-ONLY_ASKED = ("closed_book", *ASKING["retrieval"])  # they label no texts
+ONLY_ASKED = ("closed_book", "team", *ASKING["retrieval"])  # they label no texts
 ROUTING = ("router", "native", "majority", "knn", "linear_probe", "finetuned")  # what tells an utterance's tools
 Kind = Literal[
-    "static", "data_efficiency", "freshness", "portability", "robustness", "knowledge", "retrieval", "routing"
+    "static",
+    "data_efficiency",
+    "freshness",
+    "portability",
+    "robustness",
+    "knowledge",
+    "retrieval",
+    "compound",
+    "routing",
 ]
 PLAIN_INSTRUCTION = "Label each text as {labels}. Answer with the label alone."
 
@@ -142,14 +152,14 @@ class Suite(BaseModel):
     Attributes:
         kind: what the arms live through: learn once (static), growing training data (data_efficiency), data that
             changes (freshness), other base models (portability), texts and labels that get worse (robustness),
-            questions over documents (knowledge), the search for their passages alone (retrieval), tools that utterances
-            need (routing).
+            questions over documents (knowledge), the search for their passages alone (retrieval), questions in several
+            parts (compound), tools that utterances need (routing).
         repeats: seeds, counted up from `seed`.
         train_limit, test_limit: so many examples of each dataset at most.
         sizes: of the training data, for data_efficiency; all examples are added as the last.
         arrivals: datasets that arrive one after the other, for freshness.
         label_noise: shares of wrong training labels, for robustness.
-        documents: what is asked about, for knowledge and retrieval: "handbook", "wikipedia", files and folders.
+        documents: what is asked about, for knowledge, retrieval and compound: "handbook", "wikipedia", files, folders.
         quick: fields that `--quick` sets, `hyperparameters` among them for every arm that has some.
     """
 
@@ -195,7 +205,7 @@ class Suite(BaseModel):
         fit = ASKING.get(self.kind, {})
         for arm in self.arms:
             if not fit and arm.approach in ONLY_ASKED:
-                use = "zero_shot" if arm.approach == "closed_book" else "knn"
+                use = {"closed_book": "zero_shot", "team": "agent"}.get(arm.approach, "knn")
                 raise ValueError(f"{arm.approach} answers questions: in a suite of kind {self.kind} use {use}")
             if not fit or arm.approach not in get_args(ApproachName):
                 continue

@@ -9,6 +9,7 @@ from lab.statistics import Comparison
 TUNED, RETRIEVED = ("finetuned", "linear_probe"), ("rag", "knn")
 SIDES = dict.fromkeys(TUNED, "Fine-tune") | dict.fromkeys(RETRIEVED, "Retrieve") | {"closed_book": "Ask the LLM alone"}
 SIDES |= {"dense": "Search by meaning", "bm25": "Search by words", "fused": "Search by both", "reranked": "Rerank"}
+SIDES |= {"team": "Let a team answer"}
 SIDES |= {"router": "Route by embeddings", "native": "Let the LLM choose its tools"}
 SIGNIFICANT = 0.05
 
@@ -58,6 +59,8 @@ def _rivals(answered: dict[str, dict[str, Any]], reference: str | None) -> list[
     if reference not in answered:
         return []
     own = _side(answered[reference])
+    if answered[reference]["approach"] == "team":
+        return [row for row in answered.values() if row["key"] != reference]
     others = [row for row in answered.values() if row["key"] != reference and own and _side(row)]
     return [row for row in others if _side(row) != own] or others
 
@@ -72,7 +75,7 @@ def _statement(duel: Comparison, winner: str | None, answered: dict[str, dict[st
         return f"Undecided: {duel.a} and {duel.b} differ by {points:.1f} points ({_sure(duel, duel.ci)})."
     loser = duel.b if winner == duel.a else duel.a
     side = _side(answered[winner])
-    advice = f"{side}: " if side != _side(answered[loser]) else ""
+    advice = f"{side}: " if side and side != _side(answered[loser]) else ""
     return f"{advice}{_ahead(duel, winner, loser)}."
 
 

@@ -8,11 +8,19 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from finetune.diagnosis import LossRange, diagnose
-from finetune.folder import TrainingFolder, mark_complete
+from finetune.folder import Request, TrainingFolder, mark_complete
 from lab.chart import LiveChart
 from lab.errors import BakeoffError
 
 TOLD = ("loss", "grad_norm", "learning_rate", "eval_loss", "eval_accuracy", "eval_macro_f1")
+
+
+class Asked(KeyboardInterrupt):
+    """A training that ends because somebody outside asked for it, as Ctrl-C asks from inside."""
+
+    def __init__(self, request: Request, step: int) -> None:
+        self.request, self.step = request, step
+        super().__init__(f"asked to {request} at step {step}")
 
 
 def curve_point(entry: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -20,6 +28,26 @@ def curve_point(entry: Mapping[str, Any]) -> dict[str, Any] | None:
     if "loss" not in entry and "eval_loss" not in entry:
         return None
     return {"step": entry["step"]} | {name: _rounded(float(entry[name])) for name in TOLD if name in entry}
+
+
+class Listener(TrainerCallback):
+    """Hears at each step what was asked from outside: a pause waits for a checkpoint, a stop for nothing."""
+
+    def __init__(self, folder: TrainingFolder) -> None:
+        self._folder, self._pauses = folder, False
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Stop, or ask for a checkpoint; the last step is not worth either."""
+        request = self._folder.request if state.global_step < state.max_steps else None
+        if request == "stop":
+            raise Asked(request, state.global_step)
+        if request == "pause":  # what the loss was since the last log would else be lost
+            self._pauses = control.should_log = control.should_save = True
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Pause, unless the run ends here by itself."""
+        if self._pauses and not control.should_training_stop:
+            raise Asked("pause", state.global_step)
 
 
 class Keeper(TrainerCallback):

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -64,6 +64,18 @@ def diagnose(curve: Sequence[Point], baseline_loss: float, total_steps: int, lea
         _idle(curve),
     )
     return [finding for finding in checks if finding]
+
+
+def beginnings(curve: Sequence[Point], losses: LossRange, total_steps: int) -> list[Finding]:
+    """Return what is wrong with a whole curve, each finding with the step from which on it has been.
+
+    What has passed by the end is left out; a finding's words are those of the end.
+    """
+    since: dict[Kind, Finding] = {}
+    for length in range(1, len(curve) + 1):
+        now = diagnose(curve[:length], losses.guessing, total_steps, losses.least)
+        since = {f.kind: replace(f, step=min(f.step, since.get(f.kind, f).step)) for f in now}
+    return list(since.values())
 
 
 def _exploding(steps: NDArray[np.int_], losses: NDArray[np.float64], baseline: float) -> Finding | None:

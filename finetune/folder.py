@@ -13,10 +13,14 @@ import psutil
 
 from lab.workspace import Workspace, read_json, write_json, write_text
 
-STATE, CURVE = "training.json", "curve.jsonl"
+STATE, CURVE, REQUEST = "training.json", "curve.jsonl", "request"
 COMPLETE = "complete"  # written into a checkpoint last: one without it was cut off
 
-Status = Literal["running", "interrupted", "failed", "finished"]
+# starting: a process was begun that has not loaded its data yet; interrupted: by Ctrl-C or a signal.
+Status = Literal["starting", "running", "paused", "interrupted", "stopped", "failed", "finished"]
+Request = Literal["pause", "stop"]
+UNDER_WAY: tuple[Status, ...] = ("starting", "running")
+OVER: tuple[Status, ...] = ("finished", "stopped")
 
 
 class TrainingFolder:
@@ -47,6 +51,22 @@ class TrainingFolder:
         """Return the step of the newest complete checkpoint; 0 without one."""
         return _step(self.checkpoint) if self.checkpoint else 0
 
+    @property
+    def request(self) -> Request | None:
+        """Return what somebody outside asked of the run, or None."""
+        try:
+            return "stop" if (self.path / REQUEST).read_text(encoding="utf-8") == "stop" else "pause"
+        except FileNotFoundError:
+            return None
+
+    def ask(self, request: Request) -> None:
+        """Ask the run, in whatever process it is, to pause or to stop; it hears at its next step."""
+        write_text(self.path / REQUEST, request)
+
+    def start(self, document: Mapping[str, Any], pid: int) -> None:
+        """Note that a process was started that will begin or go on."""
+        write_json(self.path / STATE, {**self.state, **document, "status": "starting"} | _whereabouts(pid))
+
     def begin(self, document: Mapping[str, Any]) -> None:
         """Note that a run begins or goes on; drops half-written checkpoints and the curve after the last whole one."""
         for path in self.path.glob("checkpoint-*"):
@@ -54,18 +74,21 @@ class TrainingFolder:
                 shutil.rmtree(path)
         kept = [json.dumps(point) for point in self.curve() if point["step"] <= self.step]
         write_text(self.path / CURVE, "".join(f"{line}\n" for line in kept))
-        now = time.strftime("%Y-%m-%dT%H:%M:%S%z")
-        write_json(
-            self.path / STATE,
-            {**document, "status": "running", "pid": os.getpid(), "host": platform.node(), "started": now},
-        )
+        if self.state.get("status") != "starting":  # what was asked since then is for this run
+            self.withdraw()
+        write_json(self.path / STATE, {**document, "status": "running"} | _whereabouts(os.getpid()))
 
     def end(self, status: Status) -> None:
-        """Note how the run ended; a finished one needs its checkpoints no more, nor does one cut off need halves."""
+        """Note how the run ended; one that is over needs its checkpoints no more, nor does one cut off need halves."""
         for path in self.path.glob("checkpoint-*"):
-            if status == "finished" or not (path / COMPLETE).exists():
+            if status in OVER or not (path / COMPLETE).exists():
                 shutil.rmtree(path, ignore_errors=True)
+        self.withdraw()
         write_json(self.path / STATE, self.state | {"status": status})
+
+    def withdraw(self) -> None:
+        """Forget what was asked of the run."""
+        (self.path / REQUEST).unlink(missing_ok=True)
 
     def forget(self) -> None:
         """Remove the folder, to start from the beginning."""
@@ -94,12 +117,37 @@ def interrupted_training() -> TrainingFolder | None:
     return max(filter(_waits, folders), key=lambda folder: folder.state["started"], default=None)
 
 
+def is_gone(state: Mapping[str, Any], noted: float) -> bool:
+    """Say whether the process that a training's state names has ended.
+
+    In a workspace that machines share, the process ids of another machine mean nothing here.
+
+    Args:
+        state: of the training.
+        noted: when the state was written, in seconds since 1970; a younger process of that id is another.
+    """
+    if not isinstance(state.get("pid"), int) or state.get("host", platform.node()) != platform.node():
+        return False
+    try:
+        process = psutil.Process(state["pid"])
+        return bool(process.status() == psutil.STATUS_ZOMBIE or process.create_time() > noted + 5)
+    except psutil.NoSuchProcess:
+        return True
+    except psutil.Error:
+        return False
+
+
+def _whereabouts(pid: int) -> dict[str, Any]:
+    return {"pid": pid, "host": platform.node(), "started": time.strftime("%Y-%m-%dT%H:%M:%S%z")}
+
+
 def _waits(folder: TrainingFolder) -> bool:
     """Return whether a run was cut off and can go on: its data can be loaded again, and no process works on it."""
     state = folder.state
     elsewhere = state["host"] != platform.node() or state["pid"] == os.getpid()
-    alive = state["status"] == "running" and not elsewhere and bool(psutil.pid_exists(state["pid"]))
-    return state["status"] != "finished" and state.get("origin") is not None and not alive
+    noted = (folder.path / STATE).stat().st_mtime
+    alive = state["status"] in UNDER_WAY and not elsewhere and not is_gone(state, noted)
+    return state["status"] not in OVER and state.get("origin") is not None and not alive
 
 
 def _step(checkpoint: Path) -> int:

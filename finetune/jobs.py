@@ -56,6 +56,21 @@ class Job:
             Console().warn(line)
         return split_dataset(dataset, self.knobs.seed)
 
+    def identifier(self, split: Split | None = None) -> str:
+        """Return the id of the classifier that this makes; loads the data unless it is given."""
+        split = split or self.load()
+        return classifier_id(split.train, split.validation, self.knobs, self.base)
+
+    def arguments(self) -> list[str]:
+        """Return what `bakeoff train` is told to do this."""
+        origin = self.origin
+        told = ["--data", origin.data, "--text-column", origin.text_column, "--label-column", origin.label_column]
+        told += ["--base", self.base, *(part for name in self.report_to for part in ("--report-to", name))]
+        for name, value in ({"seed": self.knobs.seed} | self.knobs.model_dump(exclude_defaults=True)).items():
+            flag = name.replace("_", "-")
+            told += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
+        return told
+
     def estimate(self) -> Estimate:
         """Return what the training would take, from a few real steps."""
         from finetune.methods import estimate_model
@@ -68,7 +83,7 @@ def run_job(job: Job, fresh: bool = False) -> dict[str, Any]:
     """Train, or go on, or take what is there; return the document of `bakeoff train --json`."""
     split = job.load()
     train, validation = split.train, split.validation
-    training = TrainingFolder.of(classifier_id(train, validation, job.knobs, job.base))
+    training = TrainingFolder.of(job.identifier(split))
     if training.step and not fresh:
         Console().note(f"going on from step {training.step} of a run that was cut off; --fresh starts over")
     trained = train_or_reuse(train, validation, job.knobs, job.base, fresh, job.report_to)
@@ -95,13 +110,17 @@ def resumed_job(wanted: Job | None) -> Job:
         training = interrupted_training()
         if training is None:
             raise BakeoffError("a training that was cut off", "none in this workspace", "start one with: bakeoff train")
-        state = training.state
-        Console().note(f"going on with {training.path.name}, begun {state['started']}")
-        knobs = Hyperparameters.checked(**state["hyperparameters"])
-        return Job(Origin(**state["origin"]), state["base"], knobs, tuple(state["report_to"]))
-    split = wanted.load()
-    identifier = classifier_id(split.train, split.validation, wanted.knobs, wanted.base)
+        Console().note(f"going on with {training.path.name}, begun {training.state['started']}")
+        return job_of(training)
+    identifier = wanted.identifier()
     if not TrainingFolder.of(identifier).step:
         fix = "leave out --resume to train it, or give --resume alone to go on with the last one that was cut off"
         raise BakeoffError(f"a checkpoint of {identifier}", "none", fix)
     return wanted
+
+
+def job_of(training: TrainingFolder) -> Job:
+    """Return the job that a training whose data can be loaded again was begun with."""
+    state = training.state
+    knobs = Hyperparameters.checked(**state["hyperparameters"])
+    return Job(Origin(**state["origin"]), state["base"], knobs, tuple(state["report_to"]))

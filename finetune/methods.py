@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from transformers import set_seed
 
+from finetune.callbacks import Asked
 from finetune.encoders import fitting_length, load_base, load_checkpoint, refuse_pickles
 from finetune.estimate import Estimate, estimate_training
-from finetune.folder import TrainingFolder
+from finetune.folder import Status, TrainingFolder
 from finetune.hyperparameters import Hyperparameters, Method
 from finetune.probe import HEAD, Probe, fit_head
-from finetune.schedule import Schedule
-from finetune.training import Training, loss_range, train_model
+from finetune.training import Training, measures, train_model
 from lab.console import Console
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
@@ -42,6 +42,7 @@ def fit_model(
 
     Raises:
         BakeoffError: the base cannot be loaded, the loss diverged, or the disk is full.
+        Asked: somebody outside asked for a pause or a stop.
     """
     knobs = wished.resolved()
     if knobs.method == "probe":
@@ -57,19 +58,25 @@ def fit_model(
         "origin": train.origin and asdict(train.origin),
         "hyperparameters": knobs.model_dump(),
         "report_to": list(report_to),
-        "total_steps": Schedule.of(len(train), knobs).total_steps,
-        "baseline_loss": loss_range(train, knobs).guessing,
+        **measures(train, validation, knobs),
     }
     try:
         with room_on_disk(folder.path):
             folder.begin(folder.state | state)
         card = train_model(training, train, validation)
     except BaseException as error:
-        folder.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+        folder.end(_ended(error))
         raise
     off_by = None if card["resumed_at"] else round(card["seconds"] / forecast.seconds - 1, 3)
     card |= {"estimate": forecast.document() | {"off_by": off_by}, "max_length": max_length}
     return _merged(training.model, knobs), training.tokenizer, card
+
+
+def _ended(error: BaseException) -> Status:
+    """Return what a training is that ended with an error."""
+    if isinstance(error, Asked):
+        return "paused" if error.request == "pause" else "stopped"
+    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
 
 
 def estimate_model(base: str, wished: Hyperparameters, train: Dataset, validation: Dataset) -> Estimate:

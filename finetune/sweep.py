@@ -18,7 +18,7 @@ from finetune.hyperparameters import Hyperparameters
 from finetune.methods import prepare
 from finetune.schedule import Schedule
 from finetune.space import Space
-from finetune.training import train_model
+from finetune.training import measures, train_model
 from lab.datasets import Origin, Split, load_split
 from lab.errors import BakeoffError
 from lab.statistics import wilson
@@ -200,6 +200,7 @@ def _objective(trial: optuna.Trial, sweep: Sweep, split: Split) -> float:
     looks = {"eval_steps": max(1, math.ceil(steps * sweep.rung)), "save_steps": 0, "early_stopping_patience": 0}
     knobs = knobs.model_copy(update=looks)
     trial.set_user_attr("hyperparameters", knobs.model_dump())
+    trial.set_user_attr("measures", measures(split.train, split.validation, knobs))
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         kept = TrainingFolder(Path(folder))
@@ -211,6 +212,7 @@ def _objective(trial: optuna.Trial, sweep: Sweep, split: Split) -> float:
             trial.set_user_attr("failure", str(error))
             raise optuna.TrialPruned from error
         finally:
+            trial.set_user_attr("curve", kept.curve())
             trial.set_user_attr("seconds", round(time.perf_counter() - start, 2))
     return float(max(point["eval_accuracy"] for point in card["curve"] if "eval_accuracy" in point))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainingArguments, set_seed
 
 from finetune.batches import LengthGrouped, Row, by_length, encode
-from finetune.callbacks import Keeper, Teller, curve_point
+from finetune.callbacks import Keeper, Listener, Teller, curve_point
 from finetune.diagnosis import LossRange, diagnose
 from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
@@ -56,11 +56,12 @@ def train_model(training: Training, train: Dataset, validation: Dataset) -> dict
     The weights afterwards are those of the checkpoint that was best on `validation`.
 
     Returns a dict: steps, epochs, seconds, train_loss (mean over the curve), curve (points {step, loss, …} and
-    {step, eval_loss, eval_accuracy, eval_macro_f1}), best_step, findings (what the curve suffers from, in words),
-    resumed_at (the step, or 0), device, precision.
+    {step, eval_loss, eval_accuracy, eval_macro_f1}), what `measures` returns, best_step, findings (what the curve
+    suffers from, in words), resumed_at (the step, or 0), device, precision.
 
     Raises:
         BakeoffError: the loss became NaN or infinite, or the disk is full.
+        Asked: somebody outside asked for a pause or a stop.
     """
     knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs)
     rows, watched = (encode(training.model, training.tokenizer, knobs, data) for data in (train, validation))
@@ -73,6 +74,7 @@ def train_model(training: Training, train: Dataset, validation: Dataset) -> dict
         if view:
             trainer.add_callback(Teller(view, losses))
         trainer.add_callback(Keeper(training.folder))
+        trainer.add_callback(Listener(training.folder))  # after the keeper, who marks what was saved as whole
         start = time.perf_counter()
         trainer.train(resume_from_checkpoint=str(training.folder.checkpoint) if resumed_at else None)
         seconds = time.perf_counter() - start
@@ -86,6 +88,7 @@ def train_model(training: Training, train: Dataset, validation: Dataset) -> dict
         "seconds": round(seconds, 2),
         "train_loss": round(float(np.mean([point["loss"] for point in curve if "loss" in point])), 4),
         "curve": curve,
+        **measures(train, validation, knobs),
         "best_step": state.best_global_step or state.global_step,
         "findings": [f"{f.kind}: {f.words}; {f.knob}" for f in findings],
         "resumed_at": resumed_at,
@@ -115,6 +118,19 @@ def build_trainer(
     printer = next(c for c in trainer.callback_handler.callbacks if type(c).__name__ == "PrinterCallback")
     trainer.remove_callback(printer)
     return trainer
+
+
+def measures(train: Dataset, validation: Dataset, knobs: Hyperparameters) -> dict[str, Any]:
+    """Return what a curve is to be read by: the data, the steps to come, and the loss of guessing and of certainty."""
+    losses = loss_range(train, knobs)
+    return {
+        "data_fingerprint": train.fingerprint,
+        "examples": len(train),
+        "validation_examples": len(validation),
+        "total_steps": Schedule.of(len(train), knobs).total_steps,
+        "baseline_loss": losses.guessing,
+        "least_loss": losses.least,
+    }
 
 
 def loss_range(data: Dataset, knobs: Hyperparameters) -> LossRange:
@@ -176,6 +192,7 @@ def _arguments(training: Training, schedule: Schedule, validate: bool) -> Traini
         save_steps=schedule.save_steps,
         save_total_limit=2,
         load_best_model_at_end=keep,
+        restore_callback_states_from_checkpoint=True,  # or early stopping would begin to count anew
         metric_for_best_model=f"eval_{knobs.metric_for_best_model}" if keep else None,
         greater_is_better=knobs.metric_for_best_model != "loss" if keep else None,
         report_to=list(training.report_to),

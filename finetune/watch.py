@@ -1,7 +1,6 @@
 """Follows training runs and the log of production predictions, and turns what stands out into alerts with numbers."""
 
 import math
-import platform
 import statistics
 import time
 from bisect import bisect_left
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 from finetune.diagnosis import Finding, diagnose
 from finetune.drift import Drift, DriftDetector
-from finetune.folder import CURVE, STATE
+from finetune.folder import CURVE, STATE, UNDER_WAY, is_gone
 from finetune.tail import Tail, curve_point, finite, logged_prediction, modified, number_or, shortened
 from finetune.telling import Alert, figures
 from lab.errors import BakeoffError
@@ -98,7 +96,7 @@ class _Trainings:
             if not state:
                 self._note(f"{path} cannot be read; that training is not watched")
                 continue
-            running = state.get("status") == "running"
+            running = state.get("status") in UNDER_WAY
             if running or self._history or name in self._open:
                 training = self._open.setdefault(name, _Training(path.parent))
                 yield from training.poll(state)
@@ -131,7 +129,7 @@ class _Training:
             yield from self._spike(point)
             if number % stride == 0 or number == len(fresh):
                 yield from self._diagnose(state, point)
-        if state.get("status") == "running":
+        if state.get("status") in UNDER_WAY:
             yield from self._stalled(state)
 
     def _spike(self, point: dict[str, Any]) -> Iterator[Alert]:
@@ -180,8 +178,8 @@ class _Training:
         path, pid, name, now = self._folder / STATE, state.get("pid"), self._folder.name, time.time()
         step, total = (self._curve[-1]["step"] if self._curve else 0), state.get("total_steps", 0)
         numbers = {"step": step, "total_steps": total}
-        if _gone(state, modified(path) / 1e9):
-            if _state(path).get("status") != "running":  # it ended between two looks
+        if is_gone(state, modified(path) / 1e9):
+            if _state(path).get("status") not in UNDER_WAY:  # it ended between two looks
                 return
             words = f"{name}: stalled: stopped at step {step} of {total} without an end: its process {pid} is gone"
             numbers, key = numbers | {"pid": pid}, (str(step), str(total))
@@ -339,19 +337,3 @@ def _state(path: Path) -> dict[str, Any]:
 
 def _shares(counts: Sequence[float]) -> list[float]:
     return [count / max(1, sum(counts)) for count in counts]
-
-
-def _gone(state: Mapping[str, Any], noted: float) -> bool:
-    """Say whether the process that noted its id at `noted` has ended; a younger one under its id is another.
-
-    In a workspace that machines share, the process ids of another machine mean nothing here.
-    """
-    if not isinstance(state.get("pid"), int) or state.get("host", platform.node()) != platform.node():
-        return False
-    try:
-        process = psutil.Process(state["pid"])
-        return bool(process.status() == psutil.STATUS_ZOMBIE or process.create_time() > noted + 5)
-    except psutil.NoSuchProcess:
-        return True
-    except psutil.Error:
-        return False

@@ -13,7 +13,7 @@ from lab.errors import BakeoffError
 from lab.settings import settings
 from lab.workspace import fingerprint
 from rag.passages import Evidence, Passage, Within, numbered
-from rag.rows import Held, evidence_of, held_of, moved_since, passage_of, row_of
+from rag.rows import PAGE, Held, evidence_of, held_of, moved_since, passage_of, row_of, rows
 from rag.store import Store
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 BATCH = 512  # passages embedded and stored at a time: sorted by length, larger ones gain nothing
-PAGE = 2_000  # passages read at a time where their texts or vectors come along
-SOURCES = 2_000  # sources asked for at a time; SQLite takes some 32,000 values in a query
+SOURCES = 2_000  # sources asked for at a time
+NEIGHBOURS = 10 * PAGE  # asked for at a time, over all queries
 # HNSW is approximate; with these it found 99.8 % of the true neighbours among 2,939 tweets, in half a millisecond.
 THOROUGH: "CreateCollectionConfiguration" = {
     "hnsw": {"space": "cosine", "ef_search": 400, "ef_construction": 400, "max_neighbors": 32}
@@ -76,11 +76,10 @@ class Index:
 
     @property
     def dimension(self) -> int:
-        """Return the length of its vectors; 0 as long as it holds none."""
-        if self._dimension:
-            return self._dimension
-        rows = self._ask(lambda collection: collection.get(limit=1, include=["embeddings"])["embeddings"], None)
-        self._dimension = 0 if rows is None or not len(rows) else len(rows[0])
+        """Return the length of its vectors; 0 as long as it never held any."""
+        if not self._dimension:
+            first = self._ask(lambda collection: collection.get(limit=1, include=["embeddings"])["embeddings"], None)
+            self._dimension = 0 if first is None or not len(first) else len(first[0])
         return self._dimension
 
     def __len__(self) -> int:
@@ -130,7 +129,7 @@ class Index:
 
     def search(self, queries: Sequence[str], k: int, within: Within | None = None) -> list[list[Evidence]]:
         """Return for each query its `k` nearest passages, of those that `within` admits, nearest first."""
-        if not queries or not len(self):
+        if not queries or not self.dimension:
             return [[] for _ in queries]
         return self.nearest(self.embedder.embed(queries), k, within)
 
@@ -140,15 +139,18 @@ class Index:
         Raises:
             BakeoffError: the vectors are of another dimension than the index's.
         """
-        where = self._where(within)
+        where = cast(Any, self._where(within))
         self._check(vectors)
+        size = max(1, NEIGHBOURS // k)
 
         def ask(collection: "ChromaCollection") -> list[list[Evidence]]:
-            if not len(vectors):
-                return []
-            found = collection.query(query_embeddings=cast(Any, vectors), n_results=k, where=cast(Any, where))
-            rows = zip(*(found[part] or [] for part in ("ids", "documents", "metadatas", "distances")), strict=True)
-            return [[evidence_of(*one) for one in zip(*row, strict=True)] for row in rows]
+            nearest: list[list[Evidence]] = []
+            for first in range(0, len(vectors), size):
+                some = cast(Any, vectors[first : first + size])
+                found = collection.query(query_embeddings=some, n_results=k, where=where)
+                each = zip(*(found[part] or [] for part in ("ids", "documents", "metadatas", "distances")), strict=True)
+                nearest += [[evidence_of(*one) for one in zip(*row, strict=True)] for row in each]
+            return nearest
 
         return self._ask(ask, [[] for _ in vectors])
 
@@ -160,31 +162,24 @@ class Index:
         """Return the passages with these ids, or all, by the ids under which they are stored."""
 
         def ask(collection: "ChromaCollection") -> dict[str, Passage]:
-            rows = collection.get(ids=None if ids is None else sorted(ids), include=["documents", "metadatas"])
-            each = zip(rows["ids"], rows["documents"] or [], rows["metadatas"] or [], strict=True)
+            each = rows(collection, "documents", "metadatas", ids=ids)
             return {identifier: passage_of(text, row) for identifier, text, row in each}
 
-        return self._ask(ask, {}) if ids is None or ids else {}
+        return self._ask(ask, {})
 
     def vectors(self, ids: Collection[str]) -> dict[str, NDArray[np.float32]]:
         """Return the vector of each passage that is in the index, by the passage's id."""
-
-        def ask(collection: "ChromaCollection") -> dict[str, NDArray[np.float32]]:
-            rows = collection.get(ids=sorted(ids), include=["embeddings"])
-            return dict(zip(rows["ids"], cast(Any, rows["embeddings"]), strict=True))
-
-        return self._ask(ask, {}) if ids else {}
+        return self._ask(lambda collection: dict(rows(collection, "embeddings", ids=ids)), {})
 
     def held(self, sources: Collection[str] | None = None) -> dict[str, Held]:
         """Return where the passages of these sources, or all, are held to stand, by their ids."""
+        named = None if sources is None else sorted(sources)
 
         def ask(collection: "ChromaCollection") -> dict[str, Held]:
             found: dict[str, Held] = {}
-            named = None if sources is None else sorted(sources)
             for first in range(0, 1 if named is None else len(named), SOURCES):
                 where = None if named is None else {"source": {"$in": named[first : first + SOURCES]}}
-                rows = collection.get(where=cast(Any, where), include=["metadatas"])
-                found |= zip(rows["ids"], map(held_of, rows["metadatas"] or []), strict=True)
+                found |= ((identifier, held_of(row)) for identifier, row in rows(collection, "metadatas", where=where))
             return found
 
         return self._ask(ask, {})

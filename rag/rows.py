@@ -1,9 +1,14 @@
 """Passages as Chroma keeps them: a text, a vector, and a row of plain values."""
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rag.passages import Evidence, Passage
+
+if TYPE_CHECKING:
+    from chromadb.api.models.Collection import Collection as ChromaCollection
+
+PAGE = 2_000  # rows read at a time: SQLite takes 32,766 values in a query, and Chroma names each row it reads in one
 
 
 class Held(NamedTuple):
@@ -12,6 +17,27 @@ class Held(NamedTuple):
     source: str
     span: tuple[int, int]
     place: str
+
+
+def rows(
+    collection: "ChromaCollection",
+    *parts: str,
+    ids: Collection[str] | None = None,
+    where: Mapping[str, Any] | None = None,
+) -> Iterator[tuple[Any, ...]]:
+    """Yield the id of each row of a collection, however many there are, and its `parts` after it.
+
+    Args:
+        collection: Chroma's.
+        parts: "documents", "metadatas" or "embeddings".
+        ids: of the rows; None means all. An id that is not there is passed over.
+        where: Chroma's filter, if `ids` is None.
+    """
+    found: Any = collection
+    wanted = found.get(where=where, include=[])["ids"] if ids is None else sorted(ids)
+    for first in range(0, len(wanted), PAGE):
+        page = found.get(ids=wanted[first : first + PAGE], include=list(parts))
+        yield from zip(page["ids"], *(page[part] for part in parts), strict=True)
 
 
 def moved_since(known: Mapping[str, Held], wanted: Mapping[str, Passage]) -> list[Passage]:

@@ -10,10 +10,11 @@ import numpy as np
 from lab.console import progress
 from lab.workspace import fingerprint
 from rag.generations import active, index_of
-from rag.index import PAGE, Index
+from rag.index import Index
 from rag.ledger import Ledger, Source
 from rag.passages import Passage, numbered
 from rag.reading.origins import Columns, Origin
+from rag.rows import PAGE
 from rag.store import Store
 from rag.targets import found
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Sequence
 
-from agents.routing.features import QUOTED
+from agents.quoting import QUOTED
 
 _JOIN = "and|also|then|plus|but|und|et|y|e|en"
 _ASKS = (

@@ -1,21 +1,14 @@
 """A text as numbers: its sentence embedding; its letters, which survive typos and other languages; and its words."""
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from agents.quoting import without_quotes
 from lab.embeddings import Embedder
 
-QUOTED = re.compile(r"[\"“”«»„]([^\"“”«»„]+)[\"“”«»„]|(?<!\w)['‘’](.+?)['‘’](?!\w)", re.DOTALL)
-BLANK = "' … '"
 COLUMNS = 1 << 14  # that n-grams are hashed into
 WORD = r"(?u)\b\w+\b|…|[?!]"
-
-
-def without_quotes(text: str) -> str:
-    """Return the text with what stands in quotes blanked out: its words are about something, they ask for nothing."""
-    return QUOTED.sub(BLANK, text)
 
 
 def features(texts: Sequence[str], embedder: Embedder) -> Any:

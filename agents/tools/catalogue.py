@@ -17,6 +17,8 @@ from lab.errors import BakeoffError
 from lab.settings import settings
 from rag import Evidence
 
+Find = Callable[[str], list[Evidence]]
+
 
 class Query(BaseModel):
     """What to look for."""
@@ -56,11 +58,12 @@ def offered_tools() -> Catalogue:
     return own_tools() | mcp_catalogue()
 
 
-def own_tools(label: Callable[[str], list[Evidence]] = classify) -> Catalogue:
+def own_tools(label: Find = classify, search: Find = search_knowledge) -> Catalogue:
     """Return the agent's own tools; web search needs a key.
 
     Args:
         label: what the classify tool does with a text; by default it asks the champion.
+        search: what the knowledge tool does with a query; by default it asks the index of documents.
     """
     look_up = WikipediaTool()
     tools = {
@@ -74,7 +77,7 @@ def own_tools(label: Callable[[str], list[Evidence]] = classify) -> Catalogue:
             "knowledge",
             "Search the user's own indexed documents and the Bakeoff handbook.",
             Query,
-            lambda query: (search_knowledge(query), ""),
+            lambda query: (search(query), ""),
         ),
         "classify": _tool(
             "classify",

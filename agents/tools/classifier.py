@@ -1,13 +1,10 @@
 """The fine-tuned classifier as a tool in the agent's graph."""
 
-import re
 from collections.abc import Mapping
 
 from finetune import Classifier, champion
 from lab.loading import loaded_once
 from rag import Evidence
-
-QUOTES = r"[\"“”«»„]([^\"“”«»„]+)[\"“”«»„]|(?<!\w)['‘’](.+)['‘’](?!\w)"
 
 
 def classify(text: str) -> list[Evidence]:
@@ -28,15 +25,6 @@ def labelled(text: str, scores: Mapping[str, float], identifier: str) -> Evidenc
     shares = ", ".join(f"{name} {share:.2f}" for name, share in ranked)
     found = f"The fine-tuned classifier labels the text “{text}” as {label} ({shares})."
     return Evidence(found, f"classifier:{identifier}", (0, len(text)), score, label)
-
-
-def quoted(question: str) -> str:
-    """Return the text a question asks to classify: what stands in quotes, or after a colon, or the question itself."""
-    match = re.search(QUOTES, question, flags=re.DOTALL)
-    if match:
-        return (match[1] or match[2]).strip()
-    _, colon, rest = question.partition(":")
-    return rest.strip() if colon and rest.strip() else question
 
 
 def _champion_key() -> tuple[str, float]:

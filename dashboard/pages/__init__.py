@@ -19,4 +19,10 @@ class Page:
             import_module(f"dashboard.pages.{self.path}").show()
 
 
-PAGES = (Page("compare", "Compare"), Page("agent", "Agent"), Page("watch", "Watch"))
+PAGES = (
+    Page("compare", "Compare"),
+    Page("examples", "Examples"),
+    Page("knobs", "Knobs"),
+    Page("cost", "Cost"),
+    Page("agent", "Agent"),
+)

@@ -3,18 +3,16 @@
 from dataclasses import asdict
 from typing import Any
 
-from evals.advice.candidates import Candidate, Candidates, read_candidates
+from evals.advice.candidates import Basis, Candidate, Candidates, read_basis
 from evals.advice.choice import Choice, Needs, choose, costs_of, load_of, running, unit_of
 from evals.advice.sensitivity import FLOOR, Turnover, turnovers, weightings
 from evals.advice.wording import amount, changed, changes, queries, significant
 from evals.costs import break_even_changes, break_even_queries, cost_per_correct
 from evals.report import open_run, score
-from evals.runner import MANIFEST, Run
+from evals.runner import MANIFEST, RESULTS, Run
 from lab.errors import BakeoffError
 from lab.prices import PriceList
-from lab.workspace import Workspace, read_json
-
-RESULTS = "results.json"
+from lab.workspace import Workspace
 
 
 def finished_run(run_id: str | None = None) -> Run:
@@ -44,8 +42,16 @@ def advise(run: Run, needs: Needs, prices: PriceList) -> dict[str, Any]:
     Raises:
         BakeoffError: no arm answers within the latency limit.
     """
-    document = read_json(run.folder / RESULTS)
-    measured, ruled_out = read_candidates(run, document, prices)
+    return advice_from(read_basis(run, prices), needs)
+
+
+def advice_from(basis: Basis, needs: Needs) -> dict[str, Any]:
+    """Return the document of `bakeoff advise --json` from what was read of a run, for other needs as often as wanted.
+
+    Raises:
+        BakeoffError: no arm answers within the latency limit.
+    """
+    measured = basis.arms
     arms, too_slow = _within_limit(measured, needs.max_latency_ms)
     choice = choose(arms, needs)
     rival = _rival(arms, choice, needs)
@@ -54,13 +60,13 @@ def advise(run: Run, needs: Needs, prices: PriceList) -> dict[str, Any]:
         "recommendation": choice.key,
         "statement": _statement(arms, choice, needs),
         "because": [_beside(arms, choice, needs, arm) for arm in arms if arm.key != choice.key] + _notes(arms, choice),
-        "ruled_out": [{"arm": key, "reason": reason} for key, reason in {**ruled_out, **too_slow}.items()],
+        "ruled_out": [{"arm": key, "reason": reason} for key, reason in {**basis.ruled_out, **too_slow}.items()],
         "break_even": _break_even(arms, choice, needs, rival) if rival else None,
         "turns_over_if": [asdict(turn) | {"statement": _turn_told(turn)} for turn in turns],
         "weightings": weightings(arms, needs),
         "rests_on": {
-            "run_id": run.id,
-            "dataset": document["dataset"],
+            "run_id": basis.run_id,
+            "dataset": basis.dataset,
             "needs": asdict(needs),
             "arms": [_figures(arm, needs, choice) for arm in measured],
             "unknown": _unknown(arms, needs),

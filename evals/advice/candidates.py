@@ -1,17 +1,18 @@
 """The arms of a finished run as candidates: what each takes and gets right, and which differences are significant."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
 from evals.costs import UnitCosts, machine_cost, token_cost
 from evals.metrics import outcomes
-from evals.runner import Run
+from evals.runner import RESULTS, Run
 from evals.suite import Arm, Suite
 from evals.verdict import RETRIEVED, SIGNIFICANT, TUNED
 from lab.prices import Price, PriceList
 from lab.statistics import compare
+from lab.workspace import read_json
 
 MOST_FAILED = 0.05  # an arm that fails on more texts was hardly measured
 
@@ -104,6 +105,11 @@ class Candidates:
         """Return those of these names."""
         return Candidates({key: self.arms[key] for key in keys}, self.differences)
 
+    def priced(self, prices: PriceList) -> "Candidates":
+        """Return them with their base LLMs at these prices."""
+        arms = {arm.key: replace(arm, price=prices.of(arm.llm) if arm.llm else None) for arm in self}
+        return Candidates(arms, self.differences)
+
     def difference(self, a: str, b: str) -> Difference | None:
         """Return what the run found between two arms; None where it did not compare them."""
         if found := self.differences.get((a, b)):
@@ -122,6 +128,32 @@ class Candidates:
     def differ(self, a: str, b: str) -> bool:
         """Tell whether two arms differ significantly in accuracy."""
         return self.is_less_accurate(a, b) or self.is_less_accurate(b, a)
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What advice rests on, whatever the needs: a finished run as it was measured.
+
+    Attributes:
+        dataset: what its results.json says of the data.
+        ruled_out: of each arm that was not measured, why.
+    """
+
+    run_id: str
+    dataset: Mapping[str, Any]
+    arms: Candidates
+    ruled_out: Mapping[str, str]
+
+    def priced(self, prices: PriceList) -> "Basis":
+        """Return it with base LLMs at these prices; no record is read again."""
+        return replace(self, arms=self.arms.priced(prices))
+
+
+def read_basis(run: Run, prices: PriceList) -> Basis:
+    """Read what advice from a finished run rests on: its results.json, and the seconds of its records."""
+    document = read_json(run.folder / RESULTS)
+    arms, ruled_out = read_candidates(run, document, prices)
+    return Basis(run.id, document["dataset"], arms, ruled_out)
 
 
 def read_candidates(run: Run, document: Mapping[str, Any], prices: PriceList) -> tuple[Candidates, dict[str, str]]:

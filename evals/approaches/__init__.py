@@ -6,7 +6,7 @@ Each is imported when a suite names it: what a kNN needs, no worker should have 
 from typing import TYPE_CHECKING
 
 from evals.approach import Approach
-from evals.suite import PLAIN_INSTRUCTION, Arm, Suite
+from evals.suite import ASKING, PLAIN_INSTRUCTION, Arm, Suite
 
 if TYPE_CHECKING:
     from evals.approaches.labelling import Labeller
@@ -22,10 +22,8 @@ def build_approach(arm: Arm, suite: Suite) -> Approach:
         BakeoffError: the base LLM or a class of the user's own cannot be had.
     """
     match arm.approach:
-        case "closed_book" | "knn" | "rag" if suite.kind == "knowledge":
+        case name if name in ASKING.get(suite.kind, ()):
             return _answering(arm, suite)
-        case "dense" | "bm25" | "fused" | "reranked":
-            return _searching(arm)
         case "router" | "native":
             return _routing(arm)
         case "majority" | "zero_shot":
@@ -64,11 +62,18 @@ def _searching(arm: Arm) -> Approach:
 
 
 def _answering(arm: Arm, suite: Suite) -> Approach:
+    """Make an approach whose texts are questions."""
     from evals.approaches.answering import BRIEFLY, ClosedBook, NearestSentence, OpenBook
     from lab.llm import resolve_llm
 
     told = BRIEFLY if suite.instruction == PLAIN_INSTRUCTION else suite.instruction
     match arm.approach:
+        case "dense" | "bm25" | "fused" | "reranked":
+            return _searching(arm)
+        case "agent" | "team":
+            from evals.approaches.asking import Asked
+
+            return Asked(resolve_llm(arm.llm), team=arm.approach == "team")
         case "closed_book":
             return ClosedBook(resolve_llm(arm.llm), told)
         case "knn":

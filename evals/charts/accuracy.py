@@ -3,42 +3,51 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evals.charts.chart import BLUE, Chart, arm_axis, arm_name, drawn, rows_height
+from evals.charts.chart import BLUE, Chart, drawn
+from evals.charts.marks import arm_name, lines_of, listed, percent
 
 Result = Mapping[str, Any]
 
 
-def accuracy_chart(results: Sequence[Result], names: Sequence[str]) -> Chart:
-    """Return the accuracy of each arm with its 95 % interval, the best at the top.
+def accuracy_chart(results: Sequence[Result], names: Sequence[str]) -> Chart | None:
+    """Return the accuracy of each arm with its 95 % interval, the best at the top; None where nothing was answered.
 
     Args:
         results: rows of results.json.
-        names: of their arms, in the same order.
+        names: the keys of their arms, in the same order.
     """
     import altair as alt
 
-    rows = [
-        {
-            "arm": arm_name(name),
-            "accuracy_percent": round(100 * row["accuracy"], 2),
-            "from_percent": round(100 * row["accuracy_ci"][0], 2),
-            "to_percent": round(100 * row["accuracy_ci"][1], 2),
-            "answered": row["n"] - row["failures"],
-            "failed": row["failures"],
-        }
-        for row, name in zip(results, names, strict=True)
-        if row["accuracy"] is not None
-    ]
-    base = drawn(rows).encode(y=arm_axis("arm", sort=alt.EncodingSortField("accuracy_percent", order="descending")))
+    rows = sorted(
+        (_row(row, name) for row, name in zip(results, names, strict=True) if row["accuracy"] is not None),
+        key=lambda row: -row["accuracy_percent"],
+    )
+    if not rows:
+        return None
+    base = drawn(rows).encode(y=lines_of("arm", rows))
     across = alt.X("from_percent:Q", title="accuracy, % of answered texts").scale(domain=[0, 100])
     spans = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=across, x2="to_percent:Q")
     dots = base.mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x="accuracy_percent:Q")
-    picture = alt.layer(spans, dots).properties(height=rows_height(len(rows)))
-    return Chart(_title(rows), picture, rows, "Dots are accuracies, lines their 95 % intervals.")
+    return Chart(_title(rows), alt.layer(spans, dots), rows, "Dots are accuracies, lines their 95 % intervals.")
+
+
+def _row(row: Result, name: str) -> dict[str, Any]:
+    return {
+        "arm": name,
+        "accuracy_percent": percent(row["accuracy"]),
+        "from_percent": percent(row["accuracy_ci"][0]),
+        "to_percent": percent(row["accuracy_ci"][1]),
+        "answered": row["n"] - row["failures"],
+        "failed": row["failures"],
+    }
 
 
 def _title(rows: Sequence[Mapping[str, Any]]) -> str:
-    best, *others = sorted(rows, key=lambda row: -row["accuracy_percent"])
+    best, *others = rows
+    told = f"{arm_name(best['arm'])} is most accurate: {best['accuracy_percent']:.1f} %"
+    if not others:
+        return told.replace(" is most accurate", " answers rightly")
     alike = [row["arm"] for row in others if row["to_percent"] >= best["from_percent"]]
-    told = f"{best['arm']} is most accurate: {best['accuracy_percent']:.1f} %"
-    return f"{told}; the intervals of {len(alike)} others reach its own" if alike else f"{told}, clear of all others"
+    if not alike:
+        return f"{told}, clear of all others"
+    return f"{told}; the interval{'s' * (len(alike) > 1)} of {listed(alike)} reach{'es' * (len(alike) == 1)} its own"

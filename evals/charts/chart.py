@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 # Colours that colour-blind readers tell apart, also on black (Okabe & Ito 2008); yellow is left out, for white paper.
 BLUE, ORANGE, GREEN, PINK, SKY, RUST, GREY = "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#8A8F98"
 SERIES = (BLUE, RUST, GREEN, PINK, ORANGE, SKY, GREY)
-WIDTH = 640  # pixels of a chart on paper; a page stretches it
-LONGEST_NAME = 160  # pixels of a label on an axis: on a telephone half of the width
-ROW, FRAME = 28, 60  # pixels of one arm among others, and of what stands around them
+WIDTH, HEIGHT = 640, 210  # pixels of a chart on paper, where its rows do not decide; a page stretches it
+SIZE = 11  # pixels of its letters
+LONGEST_NAME = 220  # pixels of a label on an axis
 
 Row = Mapping[str, Any]
 
@@ -38,14 +38,18 @@ class Chart:
     rows: Sequence[Row]
     note: str = ""
 
-    def svg(self) -> str:
+    def svg(self, width: int = WIDTH) -> str:
         """Return the picture as SVG without scripts, its text and frame in the colour of the text around it.
 
         Drawn by Vega-Lite itself (vl-convert).
+
+        Args:
+            width: pixels of all of it, axes and legend among them.
         """
         import vl_convert
 
-        framed = self.picture.configure(**_frame("currentColor")).properties(width=WIDTH)
+        fitted = {"type": "fit-x", "contains": "padding"}
+        framed = self.picture.configure(**_frame("currentColor")).properties(width=width, autosize=fitted)
         drawn: str = vl_convert.vegalite_to_svg(framed.to_dict())
         return drawn
 
@@ -67,23 +71,6 @@ def drawn(rows: Sequence[Row]) -> "alt.Chart":
     return alt.Chart(alt.Data(values=shown)).encode(tooltip=pointed)
 
 
-def arm_name(key: str) -> str:
-    """Return an arm's key as people read it: without the word for what runs here."""
-    return key.replace("@embedded:", "@")
-
-
-def arm_axis(field: str, **options: Any) -> "alt.Y":
-    """Return the vertical axis of arms, each with its name; `options` go to Altair's Y."""
-    import altair as alt
-
-    return alt.Y(f"{field}:N", title=None, **options).axis(labelLimit=LONGEST_NAME, labelOverlap=False)
-
-
-def rows_height(count: int) -> int:
-    """Return the pixels that so many arms need above each other."""
-    return ROW * count + FRAME
-
-
 def _cell(value: object) -> object:
     return safe_cell(printable(value)) if isinstance(value, str) else value
 
@@ -101,10 +88,13 @@ def _frame(ink: str) -> dict[str, Any]:
         "domainOpacity": 0.4,
         "tickOpacity": 0.4,
         "labelFont": font,
+        "labelFontSize": SIZE,
         "titleFont": font,
+        "titleFontSize": SIZE,
         "titleFontWeight": "normal",
         "labelLimit": LONGEST_NAME,
     }
-    legend = {"labelColor": ink, "titleColor": ink, "labelFont": font, "titleFont": font, "labelLimit": LONGEST_NAME}
-    text = {"color": ink, "font": font}
-    return {"background": "transparent", "axis": axis, "legend": legend, "text": text, "view": {"stroke": None}}
+    legend = {"labelColor": ink, "titleColor": ink, "labelFont": font, "titleFont": font, "labelFontSize": SIZE}
+    legend |= {"labelLimit": LONGEST_NAME}
+    text, view = {"color": ink, "font": font}, {"stroke": None}
+    return {"background": "transparent", "axis": axis, "legend": legend, "text": text, "view": view, "aria": False}

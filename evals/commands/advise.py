@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from evals.advice.choice import Needs
 
 WIDTH = 80
-HEADERS = ("arm", "right", "p95 ms", "{}/1,000", "{}/1,000 right", "{}/month")
 QUESTIONS = {
     "queries_per_month": "Queries a month",
     "changes_per_month": "Changes of the data a month",
@@ -113,53 +112,12 @@ def _shown(name: str, value: float | None) -> str:
 
 
 def _print(document: dict[str, Any]) -> None:
+    from evals.advice.telling import sections, table
+
     console = Console()
     console.answer(fill(document["statement"], WIDTH))
-    beyond = document["break_even"]
-    sections = {
-        "Because, beside it": document["because"],
-        "Ruled out": [f"{one['arm']}: {one['reason']}" for one in document["ruled_out"]],
-        "Break-even": [beyond["statement"]] if beyond else [],
-        "It would turn over": [turn["statement"] for turn in document["turns_over_if"]]
-        or ["by no change of a single one of these inputs"],
-        "Other weights": [_weighed(document["weightings"])],
-        "What cannot be said": document["rests_on"]["unknown"],
-        "Rests on": [_rests(document["rests_on"], document["recommendation"])],
-    }
-    for title, lines in sections.items():
-        if lines:
-            items = [fill(line, WIDTH, initial_indent="  - ", subsequent_indent="    ") for line in lines]
-            console.answer("\n".join(["", title, *items]))
-    arms = document["rests_on"]["arms"]
-    priced = any(arm["cost_per_answer_usd"] is not None for arm in arms)
+    for title, lines in sections(document).items():
+        items = [fill(line, WIDTH, initial_indent="  - ", subsequent_indent="    ") for line in lines]
+        console.answer("\n".join(["", title, *items]))
     console.answer("")
-    console.table([header.format("$" if priced else "s") for header in HEADERS], [_cells(arm, priced) for arm in arms])
-
-
-def _weighed(found: dict[str, Any]) -> str:
-    shares = ", ".join(f"{key} {share:.0%}" for key, share in found["wins"].items() if share >= 0.005)
-    without = f" ({' and '.join(found['left_out'])} unknown, left out)" if found["left_out"] else ""
-    return f"of {found['draws']:,} random weightings of {', '.join(found['criteria'])}{without}, first is: {shares}"
-
-
-def _rests(found: dict[str, Any], key: str) -> str:
-    arm = next(arm for arm in found["arms"] if arm["arm"] == key)
-    low, high = arm["accuracy_ci"]
-    data, prices = found["dataset"], found["prices"].items()
-    told = "".join(f"; {llm} at ${p['input']:g} and ${p['output']:g} ({p['as_of']}, verify)" for llm, p in prices)
-    return (
-        f"run {found['run_id']}: {arm['n']} answers on {data['name']}, {data['train']} texts to learn from;"
-        f" {key} gets {arm['right']:.1%} right (95 % interval {low:.1%} to {high:.1%}){told}"
-    )
-
-
-def _cells(arm: dict[str, Any], priced: bool) -> list[str]:
-    """Return an arm's figures under HEADERS, in dollars where any are known, else in seconds of this machine."""
-    from evals.advice.wording import significant
-
-    unit = "cost_per_{}_usd" if priced else "seconds_per_{}"
-    answer, correct, month = (arm[unit.format(what)] for what in ("answer", "correct", "month"))
-    amounts = (answer and answer * 1000, correct and correct * 1000, month)
-    figures = ["unknown" if amount is None else significant(amount) for amount in amounts]
-    latency = "unknown" if arm["latency_p95_ms"] is None else f"{arm['latency_p95_ms']:.1f}"
-    return [arm["arm"].replace("@embedded:", "@"), f"{arm['right']:.1%}", latency, *figures]
+    console.table(*table(document))

@@ -21,7 +21,7 @@ Margin = Annotated[
 ]
 Against = Annotated[str, typer.Option(help="The run to hold it against.")]
 
-app = command_app("Eval runs: list, show, compare, gate, reproduce, export.")
+app = command_app("Eval runs: list, show, report, compare, gate, reproduce, export.")
 
 
 @app.command("list")
@@ -101,6 +101,34 @@ def reproduce(run_id: RunId, json: Json = False) -> None:
     else:
         _print_reproduction(found)
     found.require_identical()
+
+
+@app.command()
+def report(
+    run_id: RunId,
+    form: Annotated[
+        Literal["html", "md", "pdf"],
+        typer.Option("--format", help="A page; Markdown for a pull request; a PDF (extra `pdf`)."),
+    ] = "html",
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="The file to write; else the run's folder, and stdout for Markdown."),
+    ] = None,
+) -> None:
+    """Write a run's report anew from its records, asking no model."""
+    from evals.report import open_run, read
+    from evals.reporting.writing import write_report
+
+    run = open_run(run_id)
+    contents = read(run)
+    if form == "md" and output is None:
+        from evals.reporting.markdown import markdown
+
+        Console().answer(markdown(contents), end="")
+        return
+    path = output or run.folder / f"report.{form}"
+    write_report(contents, form, path)
+    Console().answer(f"report: {path}")
 
 
 @app.command()

@@ -36,6 +36,7 @@ class Part(Protocol):
 
 UNFORETOLD = {
     "agent": "how many steps it goes cannot be foretold",
+    "team": "how often its reviewer sends an answer back cannot be foretold",
     "native": "how many tokens its tools' descriptions take is the provider's count",
     "reranked": "how long a reranker reads cannot be foretold",
 }
@@ -60,8 +61,9 @@ def whole_arm(arm: Arm, kind: str, rates: Rates, ready: Ready) -> Part:
         case "hybrid":
             parts: list[Part] = [trained, indexed, Prompted(arm, rates, arm.k)]
             return Joined(parts, arm.validation_texts, MOST if arm.form == "cascade" else "")
-        case "agent" | "native" | "reranked":
-            known: dict[str, list[Part]] = {"agent": [trained], "reranked": [indexed], "native": []}
+        case "agent" | "team" | "native" | "reranked":
+            learning = indexed if kind == "compound" else trained
+            known: dict[str, list[Part]] = {"agent": [learning], "team": [indexed], "reranked": [indexed], "native": []}
             return Joined([*known[arm.approach], Unknown(UNFORETOLD[arm.approach], learns=False)])
         case _:
             return Unknown("what its own code takes cannot be foretold")

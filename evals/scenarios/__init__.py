@@ -4,7 +4,17 @@ from collections.abc import Callable
 from types import ModuleType
 
 from evals.records import Record
-from evals.scenarios import data_efficiency, freshness, knowledge, portability, retrieval, robustness, routing, static
+from evals.scenarios import (
+    compound,
+    data_efficiency,
+    freshness,
+    knowledge,
+    portability,
+    retrieval,
+    robustness,
+    routing,
+    static,
+)
 from evals.scenarios.scenario import Finding, Fits, Moment, Plan, Scenario, Step
 
 __all__ = ["Finding", "Fits", "Moment", "Plan", "Scenario", "Step", "grader_of", "kind_of"]
@@ -17,6 +27,7 @@ _KINDS = {
     "robustness": robustness,
     "knowledge": knowledge,
     "retrieval": retrieval,
+    "compound": compound,
     "routing": routing,
 }
 

@@ -14,6 +14,7 @@ from evals.scenarios.static import load_parts
 from evals.suite import Suite
 from lab.datasets import Dataset, Example, Split
 from lab.settings import settings
+from lab.statistics import clustered_interval
 from lab.workspace import fingerprint
 
 CHANGED, MISTAKEN, WITHDRAWN = "changed labels", "wrong labels", "withdrawn"
@@ -137,8 +138,26 @@ def _changes(suite: Suite, rights: Rights, fits: Fits) -> Finding:
         [_cells(row) for row in rows],
         "Before and after: accuracy on the texts of the change. Old data: mean accuracy on the tests of what came"
         " earlier; its fall is forgetting. Dollars are seconds at your hourly price.",
-        {"changes": rows},
+        {"changes": rows, "timeline": _timeline(suite, rights)},
     )
+
+
+def _timeline(suite: Suite, rights: Rights) -> list[dict[str, Any]]:
+    """Return the accuracy of each arm on each test after each step at which it was asked."""
+    return [
+        {
+            "arm": arm.key,
+            "step": step,
+            "test": test,
+            "n": len(own),
+            "accuracy": _mean(right for one in own.values() for right in one),
+            "ci": list(clustered_interval(own)),
+        }
+        for test in (suite.dataset, *suite.arrivals, CHANGED)
+        for arm in suite.arms
+        for step in (suite.dataset, *suite.arrivals, CHANGED)
+        if (own := rights.get((arm.key, step, test)))
+    ]
 
 
 def _both(rights: Rights, arm: str, test: str, before: str, after: str) -> tuple[float | None, float | None]:

@@ -142,7 +142,7 @@ def _gains(suite: Suite, own: Mapping[str, Sequence[Record]]) -> Finding:
     return Finding(
         f"{first} beside the others, in points of questions handled rightly",
         ["beside", "questions", "n", "points (95 % interval)", "p, Holm"],
-        [[row["b"], _shown(row), row["n"], _points(row), f"{row['p_adjusted']:.2g}"] for row in rows],
+        [[row["b"], _shown(row), row["n"], points(row), f"{row['p_adjusted']:.2g}"] for row in rows],
         "Paired on the same questions, p-values adjusted over this table. Where the documents hold no answer, to"
         " abstain is to handle rightly.",
         {"gains": rows},
@@ -201,6 +201,7 @@ def _cell(figure: Mapping[str, Any] | None) -> str:
     return f"{value:.0f} ({low:.0f}-{high:.0f})"
 
 
-def _points(row: Mapping[str, Any]) -> str:
+def points(row: Mapping[str, Any]) -> str:
+    """Return a difference with its interval, in points."""
     difference, low, high = (100 * one for one in (row["difference"], *row["ci"]))
     return f"{difference:+.1f} ({low:+.1f} to {high:+.1f})"

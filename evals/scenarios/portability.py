@@ -18,13 +18,25 @@ def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Findin
     pairs = [(a, b) for a, b in swaps(suite.arms) if (a.llm, a.base) != (b.llm, b.base)]
     pairs = [(a, b) for a, b in pairs if answered[a.key] and answered[b.key]]
     found = {(c.a, c.b): c for c in compare([(b.key, a.key) for a, b in pairs], answered, suite.seed)}
-    rows = []
+    rows, data = [], []
     for before, after in pairs:
         change = found.get((after.key, before.key))
         if change is None:  # no text that both answered
             continue
         low, high = (100 * bound for bound in change.ci)
-        redone = sum(fit.seconds for moment, fit in fits.items() if moment.arm == after.key)
+        trained = sum(fit.seconds for moment, fit in fits.items() if moment.arm == after.key)
+        redone = trained if before.base != after.base else 0.0
+        data.append(
+            {
+                "approach": before.approach,
+                "before": _part(before, after, before),
+                "after": _part(before, after, after),
+                "seconds_again": redone,
+                "difference": change.difference,
+                "ci": list(change.ci),
+                "p_adjusted": change.p_adjusted,
+            }
+        )
         rows.append(
             [
                 before.approach,
@@ -41,6 +53,7 @@ def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Findin
             ["approach", "swapped", "accuracy", "points (95 % interval)", "p, Holm", "done again"],
             rows,
             "Paired on the same texts. Seconds are those of the training, also where an earlier run had done it.",
+            {"swaps": data},
         )
     ]
 

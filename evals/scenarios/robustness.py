@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -59,31 +60,37 @@ def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Findin
     arms = [arm.key for arm in suite.arms if (arm.key, CLEAN) in rights]
     troubles = list(dict.fromkeys(world for _, world in rights if world != CLEAN))
     drops = _drops(rights, [(arm, trouble) for arm in arms for trouble in troubles if (arm, trouble) in rights])
+    told = {
+        (row["arm"], row["trouble"]): f"{row['difference'] * 100:+.1f}{'*' if row['p_adjusted'] < SIGNIFICANT else ''}"
+        for row in drops
+    }
     return [
         Finding(
             "What it costs when the texts or the labels get worse, in points of accuracy",
             ["arm", *troubles],
-            [[arm, *(drops.get((arm, trouble), "-") for trouble in troubles)] for arm in arms],
+            [[arm, *(told.get((arm, trouble), "-") for trouble in troubles)] for arm in arms],
             "Accuracy minus that on clean texts after clean training, paired on the same texts; * marks p < 0.05,"
             " Holm-adjusted over the whole table.",
+            {"drops": drops},
         )
     ]
 
 
 def _drops(
     rights: Mapping[tuple[str, str], Mapping[str, Sequence[float]]], cells: Sequence[tuple[str, str]]
-) -> dict[tuple[str, str], str]:
-    """Return for each arm and trouble the points that it costs, with a star where that is significant."""
+) -> list[dict[str, Any]]:
+    """Return for each arm and trouble the accuracy that it costs, in [-1, 1], paired on the same texts."""
     outcomes = {
         "\0".join(cell): {example: float(np.mean(own)) for example, own in answers.items()}
         for cell, answers in rights.items()
     }
     compared = compare([(f"{arm}\0{trouble}", f"{arm}\0{CLEAN}") for arm, trouble in cells], outcomes)
-    return {
-        (arm, trouble): f"{found.difference * 100:+.1f}{'*' if found.p_adjusted < SIGNIFICANT else ''}"
+    return [
+        {"arm": arm, "trouble": trouble, "difference": found.difference, "ci": list(found.ci)}
+        | {"p_adjusted": found.p_adjusted}
         for found in compared
         for arm, trouble in [found.a.split("\0")]
-    }
+    ]
 
 
 def typos(text: str, random: np.random.Generator) -> str:

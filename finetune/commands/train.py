@@ -8,6 +8,8 @@ from finetune.commands.options import Base, Data, LabelColumn, TextColumn, with_
 from lab.command_app import Json, command_app
 from lab.console import Console
 
+INTERRUPTED = 130  # the exit code of what Ctrl-C ends, too
+
 app = command_app()
 
 
@@ -30,6 +32,7 @@ def train(
     **knobs: Any,
 ) -> None:
     """Fine-tune a BERT on labelled texts; a run that was cut off goes on from its last checkpoint."""
+    from finetune.callbacks import Asked
     from finetune.jobs import Job, resumed_job, run_job
 
     knobs = {name: value for name, value in knobs.items() if value is not None}
@@ -40,7 +43,12 @@ def train(
         forecast = job.estimate()
         Console().document(forecast.document()) if json else Console().answer(forecast.spoken())
         return
-    document = run_job(job, fresh)
+    try:
+        document = run_job(job, fresh)
+    except Asked as asked:
+        rest = "the same command goes on" if asked.request == "pause" else "its curve is kept"
+        Console().note(f"{asked}; {rest}")
+        raise typer.Exit(INTERRUPTED) from None
     Console().document(document) if json else Console().answer(trained_sentence(document))
 
 

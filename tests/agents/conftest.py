@@ -1,6 +1,7 @@
 """What the agent's tests share."""
 
 import json
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,14 @@ import pytest
 from agents.tools.mcp.trust import project_files, trust
 from lab.llm import BaseLLM, resolve_llm
 from tests.world import ScriptedServer
+
+ROOT = Path(__file__).parents[2]
+MISBEHAVING = {  # the entry of an MCP server in an mcp.json
+    "command": sys.executable,
+    "args": ["-m", "tests.world.mcp_tools"],
+    "cwd": str(ROOT),
+    "env": {"MINE": "hidden-word"},
+}
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
@@ -13,17 +12,11 @@ from agents.tools.catalogue import Catalogue
 from agents.tools.mcp import mcp_catalogue
 from lab.llm import BaseLLM
 from lab.settings import settings
+from tests.agents.conftest import MISBEHAVING
 from tests.world import ScriptedServer, calls, says
 
-ROOT = Path(__file__).parents[2]
 Servers = Callable[..., None]
 TIME_OUT = 6.0
-ODD = {
-    "command": sys.executable,
-    "args": ["-m", "tests.world.mcp_tools"],
-    "cwd": str(ROOT),
-    "env": {"MINE": "hidden-word"},
-}
 BROKEN = {
     "gone": {"command": "no-such-command"},
     "dead": {"command": "sh", "args": ["-c", "echo hidden-word at once >&2; exit 1"], "env": {"A": "hidden-word"}},
@@ -41,7 +34,7 @@ def odd(mcp_servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Catal
         patch.setenv("XDG_CONFIG_HOME", str(folder / "config"))
         patch.setenv("OPENAI_API_KEY", "sk-very-secret")
         settings.cache_clear()
-        mcp_servers(odd=ODD, **BROKEN)
+        mcp_servers(odd=MISBEHAVING, **BROKEN)
         return mcp_catalogue()
 
 
@@ -74,7 +67,7 @@ def test_what_goes_wrong_with_a_server_stays_with_it(odd: Catalogue) -> None:
 
 
 def test_a_call_that_hangs_is_given_up_and_the_next_one_is_answered(mcp_servers: Servers) -> None:
-    mcp_servers(odd={**ODD, "timeout": TIME_OUT * 1000})
+    mcp_servers(odd={**MISBEHAVING, "timeout": TIME_OUT * 1000})
     catalogue, began = mcp_catalogue(), time.monotonic()
     hung = call_tool(catalogue, "odd__hang", {})
     assert "no answer within 6 s" in hung.text

@@ -107,8 +107,8 @@ def test_the_memory_grows_with_the_conversation_not_with_its_square(
 def test_a_dangling_tool_call_does_not_stop_a_conversation(
     memory: Memory, scripted: Callable[[ScriptedServer], BaseLLM]
 ) -> None:
-    # The turn that is stopped may have asked for its answer already: a line of the script for each.
-    with ScriptedServer(calls("wikipedia", query="Marie Curie"), says("Fine."), says("Fine.")) as server:
+    # The turn that is stopped may have asked for its answer already; the next asks for a decision, then for its own.
+    with ScriptedServer(calls("wikipedia", query="Marie Curie"), *[says("Fine.")] * 3) as server:
         llm = scripted(server)
         conversation = Conversation(llm, memory=memory)
         steps = conversation.ask("Who was Marie Curie?")

@@ -7,14 +7,13 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
 from agents import Conversation
+from agents.quoting import quoted, without_quotes
 from agents.router import EmbeddedRouter, after_route, after_tools, likeliest
 from agents.routing.clauses import clauses
 from agents.routing.costs import act, question_back
-from agents.routing.features import without_quotes
 from agents.routing.learned import Learned
 from agents.routing.utterances import load_utterances
 from agents.state import NOT_YET, State
-from agents.tools.classifier import quoted
 from agents.tools.wikipedia import topic
 from lab.embeddings import Embedder
 from lab.errors import BakeoffError

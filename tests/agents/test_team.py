@@ -77,6 +77,7 @@ def test_a_conversation_lets_the_team_answer_and_remembers_what_it_found(
         says("enough"),
         says("Marie Curie was a physicist [1]."),
         says(json.dumps({"unsupported": []})),
+        says("not shown: who may choose tools has not read the answer"),
         says("Yes, a chemist too."),
     ]
     with ScriptedServer(*script) as server:

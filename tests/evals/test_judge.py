@@ -11,7 +11,8 @@ import pytest
 from evals.approach import Fit, Prediction
 from evals.metrics import Measured, result_row
 from evals.records import Journal, Question, Record, read_records
-from evals.report import SHOWN_FAILURES, score
+from evals.report import score
+from evals.reporting.contents import SHOWN_FAILURES
 from evals.runner import MANIFEST, MEASUREMENTS, RECORDS, Run
 from evals.suite import Arm, Suite, load_suite
 from evals.verdict import decide

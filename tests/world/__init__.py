@@ -9,6 +9,7 @@ go wrong.
 """
 
 from .mediawiki import MediaWikiServer
+from .obedient import ObedientServer
 from .openai import MODEL, OpenAIServer, smollm2
 from .postgres import PostgresServer
 from .scripted import ScriptedServer, calls, says
@@ -21,6 +22,7 @@ __all__ = [
     "Fault",
     "FaultyProxy",
     "MediaWikiServer",
+    "ObedientServer",
     "OpenAIServer",
     "PostgresServer",
     "Request",

@@ -38,7 +38,7 @@ class ScriptedServer(Server):
 
     def answer(self, request: Request) -> Answer:
         """Say the next line."""
-        line = self.script.popleft()
+        line = self.line(request)
         if isinstance(line, Answer):
             return line
         message = dict(line)
@@ -47,6 +47,10 @@ class ScriptedServer(Server):
             return Answer(b"".join(self._events(message)), headers=kind)
         choice = {"index": 0, "message": message, "finish_reason": _reason(message)}
         return Answer.json(_envelope("chat.completion", [choice]) | {"usage": _USAGE})
+
+    def line(self, request: Request) -> Message | Answer:
+        """Return what to say to a request."""
+        return self.script.popleft()
 
     def _events(self, message: dict[str, Any]) -> Iterator[bytes]:
         for delta in _deltas(message):

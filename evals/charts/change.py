@@ -1,0 +1,105 @@
+"""A change of the data as it is lived through, drawn: the fall when it comes, the recovery, what is still remembered."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from evals.charts.chart import BLUE, GREY, ORANGE, RUST, Chart, drawn
+from evals.charts.marks import arm_name, lines_of, listed, marked_by, percent
+
+HEIGHT = 300
+TAKING = 0.5  # of the way from one change to the next: while it is taken in
+REMEMBERED = 5.0  # points above its own error at which an arm still says what was withdrawn
+MOMENTS = {"before": "before it came", "standing": "while it stood", "after": "after its withdrawal"}
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def change_chart(changes: Rows) -> Chart | None:
+    """Return each arm's accuracy on what is asked now, one change after the other; None where nothing changed.
+
+    Between two bands a line falls, for the next change has come; within a band it recovers, for it is taken in.
+
+    Args:
+        changes: the data of that name among a freshness run's findings.
+    """
+    import altair as alt
+
+    rows = _moments(changes)
+    names = list(dict.fromkeys(row["change"] for row in changes))
+    if not rows:
+        return None
+    marks = marked_by("arm", list(dict.fromkeys(row["arm"] for row in rows)), dashed=True)
+    bands = [{"change": name, "from": number + 1, "to": number + 1 + TAKING} for number, name in enumerate(names)]
+    middles = {band["from"] + TAKING / 2: band["change"] for band in bands}
+    told = " : ".join(f"datum.value == {at} ? {name!r}" for at, name in middles.items())
+    axis = alt.Axis(values=list(middles), labelExpr=f"{told} : ''", grid=False, ticks=False, labelLimit=80, labelAngle=0)
+    across = alt.X("at:Q", title=None, axis=axis).scale(domain=[TAKING, len(names) + 1 + TAKING], nice=False)
+    upward = alt.Y("accuracy_percent:Q", title="accuracy on the texts of the change, %").scale(domain=[0, 100])
+    base = drawn(rows).encode(x=across, y=upward, color=marks["color"])
+    shades = drawn(bands).mark_rect(color=GREY, opacity=0.16).encode(x=alt.X("from:Q").axis(axis), x2="to:Q")
+    lines = base.mark_line(strokeWidth=1.8).encode(strokeDash=marks["strokeDash"])
+    dots = base.mark_point(filled=True, size=60, opacity=1).encode(shape=marks["shape"])
+    note = "Each band is a change that is taken in: accuracy on its texts before, on the left, and after, on the right."
+    picture = alt.layer(shades, lines, dots).properties(height=HEIGHT)
+    return Chart(_change_title(changes), picture, rows, note)
+
+
+def withdrawal_chart(withdrawal: Rows) -> Chart | None:
+    """Return how often each arm says a wrong label before it came, while it stood and after its withdrawal.
+
+    Args:
+        withdrawal: the data of that name among a freshness run's findings.
+    """
+    import altair as alt
+
+    rows = [
+        {"arm": row["arm"], "when": when, "says_it_percent": percent(row[moment])}
+        for row in withdrawal
+        for moment, when in MOMENTS.items()
+        if row[moment] is not None
+    ]
+    if not rows:
+        return None
+    colours, shapes = (BLUE, RUST, ORANGE), ("circle", "diamond", "square")
+    legend = alt.Legend(orient="bottom", title=None, columns=3, symbolOpacity=1)
+    looks = {"domain": list(MOMENTS.values())}
+    base = drawn(rows).encode(y=lines_of("arm", rows))
+    across = alt.X("says_it_percent:Q", title="texts that get the wrong label, %").scale(domain=[0, 100])
+    spans = base.mark_line(color=GREY, strokeWidth=1.5).encode(x=across, detail="arm:N")
+    dots = base.mark_point(filled=True, size=90, opacity=1).encode(
+        x=across,
+        color=alt.Color("when:N", legend=legend).scale(**looks, range=list(colours)),
+        shape=alt.Shape("when:N", legend=legend).scale(**looks, range=list(shapes)),
+    )
+    note = "What an arm says before it ever saw the wrong labels is its own error."
+    return Chart(_withdrawal_title(withdrawal), alt.layer(spans, dots), rows, note)
+
+
+def _moments(changes: Rows) -> list[dict[str, Any]]:
+    """Return the accuracy of each arm on what was asked, moment by moment; `at` is where it stands on the axis."""
+    rows = []
+    for arm in dict.fromkeys(row["arm"] for row in changes):
+        own = [row for row in changes if row["arm"] == arm]
+        steps = [(TAKING, "at first", own[0]["old_before"])]
+        for number, row in enumerate(own, 1):
+            steps += [(number, f"{row['change']}: it comes", row["before"])]
+            steps += [(number + TAKING, f"{row['change']}: taken in", row["after"])]
+        rows += [
+            {"arm": arm, "moment": moment, "accuracy_percent": percent(share), "at": at}
+            for at, moment, share in steps
+            if share is not None
+        ]
+    return rows
+
+
+def _change_title(changes: Rows) -> str:
+    """Say of the change that hits hardest who recovers most and who least."""
+    known = [row for row in changes if row["before"] is not None and row["after"] is not None]
+    if not known:
+        return "No text was answered both before and after a change"
+    names = dict.fromkeys(row["change"] for row in known)
+    lows = {name: [row["before"] for row in known if row["change"] == name] for name in names}
+    worst = min(lows, key=lambda name: sum(lows[name]) / len(lows[name]))
+    *_, least, most = [None, *sorted((r for r in known if r["change"] == worst), key=lambda row: row["after"])]
+    told = f"{worst} hits hardest: {arm_name(most['arm'])} recovers to {100 * most['after']:.0f} %"
+    return f"{told}, {arm_name(least['arm'])} only to {100 * least['after']:.0f} %" if least else told
