@@ -55,11 +55,14 @@ def _looking(told: int) -> None:
 
 
 def _state(sight: Sight) -> str:
-    looked = f"{sight.trainings} trainings and {sight.predictions:,} predictions"
+    looked = f"{_counted(sight.trainings, 'training')} and {_counted(sight.predictions, 'prediction')}"
     if sight.reading and not sight.told:
         return "Reading the curves and the log …"
-    found = "nothing stands out" if not sight.told else f"{sight.told} alert" + "s" * (sight.told > 1)
-    return f"{looked}: {found}"
+    return f"{looked}: {_counted(sight.told, 'alert') if sight.told else 'nothing stands out'}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + "s" * (number != 1)
 
 
 def _chosen(alerts: Sequence[Alert]) -> list[Alert]:

@@ -35,7 +35,7 @@ def curve_chart(
     title, note = f"{subject}: {kind} at step {step}", "The upright line is the step of the alert."
     if not rows:
         return Chart(f"{title}; no loss was a number", drawn(rows).mark_point(), rows)
-    marks = marked_by("texts", [TRAINING, VALIDATION], dashed=True)
+    marks = marked_by("texts", list(dict.fromkeys(row["texts"] for row in rows)), dashed=True)
     height = alt.Y("loss_nats:Q", title="cross-entropy, nats").scale(type=_axis(rows), zero=False)
     base = drawn(rows).encode(x=alt.X("step:Q", title="step").axis(grid=False), y=height, color=marks["color"])
     place = drawn([{"alert": kind, "step": step}]).encode(x="step:Q")
