@@ -25,4 +25,5 @@ PAGES = (
     Page("knobs", "Knobs"),
     Page("cost", "Cost"),
     Page("agent", "Agent"),
+    Page("watch", "Watch"),
 )
