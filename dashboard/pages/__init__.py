@@ -19,4 +19,4 @@ class Page:
             import_module(f"dashboard.pages.{self.path}").show()
 
 
-PAGES = (Page("compare", "Compare"), Page("cost", "Cost"))
+PAGES = (Page("compare", "Compare"), Page("change", "Change"), Page("cost", "Cost"))
