@@ -99,7 +99,7 @@ def test_a_training_is_begun_watched_paused_gone_on_with_and_stopped(
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_text("is training")).to_be_visible()
 
-    page.context.close()
+    page.goto("about:blank")
     again = visit(address).open("knobs?batch_size=1", "Knobs")
     expect(again.get_by_text("is training")).to_be_visible()
     expect(again.get_by_text(f"the same setting ({paused.name}, running)")).to_be_visible()
