@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evals.charts.chart import GREY, Chart, drawn
-from evals.charts.marks import lines_of, marked_by, percent
+from evals.charts.marks import dashed_by, lines_of, marked_by, percent
 
 TRAINING, VALIDATION = "training loss", "validation loss"
 STEEP = 20.0  # times the lowest loss; a curve that reaches higher is drawn on a logarithmic axis
@@ -35,13 +35,14 @@ def curve_chart(
     title, note = f"{subject}: {kind} at step {step}", "The upright line is the step of the alert."
     if not rows:
         return Chart(f"{title}; no loss was a number", drawn(rows).mark_point(), rows)
-    marks = marked_by("texts", list(dict.fromkeys(row["texts"] for row in rows)), dashed=True)
+    kinds = list(dict.fromkeys(str(row["texts"]) for row in rows))
+    marks = marked_by("texts", kinds)
     height = alt.Y("loss_nats:Q", title="cross-entropy, nats").scale(type=_axis(rows), zero=False)
     base = drawn(rows).encode(x=alt.X("step:Q", title="step").axis(grid=False), y=height, color=marks["color"])
     place = drawn([{"alert": kind, "step": step}]).encode(x="step:Q")
     layers = [
         place.mark_rule(color=GREY, strokeWidth=2),
-        base.mark_line(strokeWidth=2).encode(strokeDash=marks["strokeDash"]),
+        base.mark_line(strokeWidth=2).encode(strokeDash=dashed_by("texts", kinds)),
         base.mark_point(filled=True, size=30, opacity=1).encode(shape=marks["shape"]),
     ]
     if guessing is not None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evals.charts.chart import GREY, Chart, drawn
-from evals.charts.marks import arm_name, lines_of, listed, marked_by, percent
+from evals.charts.marks import arm_name, dashed_by, lines_of, listed, marked_by, percent
 
 HEIGHT = 300
 CEILING = 120  # per cent, on the axis: above 100 stand the names of the changes
@@ -30,7 +30,8 @@ def change_chart(changes: Rows) -> Chart | None:
     names = list(dict.fromkeys(row["change"] for row in changes))
     if not rows:
         return None
-    marks = marked_by("arm", list(dict.fromkeys(row["arm"] for row in rows)), dashed=True)
+    arms = list(dict.fromkeys(row["arm"] for row in rows))
+    marks = marked_by("arm", arms)
     bands = [{"change": name, "from": at, "to": at + TAKING} for at, name in enumerate(names, 1)]
     across = alt.X("at:Q", title="time").scale(domain=[TAKING - MARGIN, len(names) + TAKING + MARGIN], nice=False)
     across = across.axis(labels=False, ticks=False, grid=False)
@@ -40,7 +41,7 @@ def change_chart(changes: Rows) -> Chart | None:
     shades = drawn(bands).mark_rect(color=GREY, opacity=0.16).encode(x="from:Q", x2="to:Q")
     names_above = drawn(bands).transform_calculate(at=f"datum.from + {TAKING / 2}").mark_text(lineBreak=" ", dy=12)
     names_above = names_above.encode(x=across, y=alt.value(0), text="change:N")
-    lines = base.mark_line(strokeWidth=1.8).encode(strokeDash=marks["strokeDash"])
+    lines = base.mark_line(strokeWidth=1.8).encode(strokeDash=dashed_by("arm", arms))
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(shape=marks["shape"])
     note = "Each band is a change that is taken in: accuracy on its texts before, on the left, and after, on the right."
     picture = alt.layer(shades, names_above, lines, dots).properties(height=HEIGHT)

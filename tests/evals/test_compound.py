@@ -139,9 +139,8 @@ def test_one_agent_and_a_team_are_asked_over_the_suites_own_documents(
     village: Suite, setting: Callable[[str, str], None]
 ) -> None:
     scenario = kind_of("compound").plan(village, None).scenarios[0]
-    plan, content = (
-        says(json.dumps(found)) for found in ({"questions": ["When does the ferry leave?"]}, {"unsupported": []})
-    )
+    plan = says(json.dumps({"questions": ["When does the ferry leave?"]}))
+    content = says(json.dumps({"unsupported": []}))
     scripts = {
         "agent": [calls("knowledge", query="ferry"), says("It leaves at 7:40 [1].")],
         "team": [plan, calls("knowledge", query="ferry"), says("enough"), says("It leaves at 7:40 [1]."), content],
