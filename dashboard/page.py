@@ -13,6 +13,7 @@ from lab.console import printable
 from lab.errors import BakeoffError
 from lab.redact import reason
 
+INK = {"light": "#31333F", "dark": "#FAFAFA"}  # of the words in a chart
 _MARKUP = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -39,9 +40,9 @@ def show_chart(chart: Chart, key: str) -> None:
     if not chart.rows:
         st.caption("There is nothing to draw.")
         return
-    # Else Streamlit fits the plot and what stands around it into the height of the plot alone.
-    picture: Any = chart.picture.properties(autosize={"type": "fit-x", "contains": "padding"})
-    st.altair_chart(picture, width="stretch", key=f"chart-{key}", alt=printable(f"{chart.title}. {chart.note}"))
+    st.vega_lite_chart(
+        spec=_spec(chart), width="stretch", key=f"chart-{key}", alt=printable(f"{chart.title}. {chart.note}")
+    )
     note, button = st.columns([4, 1], vertical_alignment="center")
     note.caption(plain(chart.note))
     button.download_button(
@@ -54,6 +55,15 @@ def show_chart(chart: Chart, key: str) -> None:
         on_click="ignore",
         icon=":material/download:",
     )
+
+
+def _spec(chart: Chart) -> dict[str, Any]:
+    """Return a chart as Vega-Lite has it, its words in the colour of the page's."""
+    picture: Any = chart.picture
+    spec: dict[str, Any] = picture.to_dict(validate=False)  # Altair's check of it takes as long as all else together
+    # Else Streamlit fits the plot and what stands around it into the height of the plot alone.
+    spec["autosize"] = {"type": "fit-x", "contains": "padding"}
+    return spec | {"config": {"text": {"color": INK.get(st.context.theme.type or "", INK["light"])}}}
 
 
 def show_table(rows: Sequence[Mapping[str, Any]], key: str, **options: Any) -> Any:

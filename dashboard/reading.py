@@ -53,7 +53,7 @@ def run_of(run_id: str) -> Run:
 
 def suite_of(run: Run) -> Suite:
     """Return the suite of a run."""
-    return Suite.model_validate(run.manifest["suite"])
+    return _suite(str(run.folder), stamp(run.folder / MANIFEST))
 
 
 def results_of(run: Run) -> Mapping[str, Any]:
@@ -100,6 +100,11 @@ def _summary(folder: str, manifest_stamp: Stamp | None, results_stamp: Stamp | N
         manifest["started"],
         statement,
     )
+
+
+@st.cache_resource(max_entries=KEPT, show_spinner=False)
+def _suite(folder: str, state: Stamp | None) -> Suite:
+    return Suite.model_validate(Run(Path(folder)).manifest["suite"])
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)

@@ -54,22 +54,21 @@ def lines_of(field: str, rows: Sequence[Row]) -> "alt.Y":
     return alt.Y(f"{field}:N", title=None, sort=None, axis=axis)
 
 
-def marked_by(field: str, values: Sequence[str], dashed: bool = False) -> dict[str, Any]:
+def marked_by(field: str, values: Sequence[str]) -> dict[str, Any]:
     """Return the channels that tell the values of a field apart: each has a colour, and a shape.
 
-    One legend beneath the picture names them; it fits a narrow page. Lines without shapes are `dashed` in it.
+    One legend beneath the picture names them; it fits a narrow page.
     """
     import altair as alt
 
-    channels: dict[str, Any] = {
+    return {
         "color": alt.Color(f"{field}:N", scale=_scale(values, SERIES), legend=_legend()),
         "shape": alt.Shape(f"{field}:N", scale=_scale(values, SHAPES), legend=_legend()),
     }
-    return channels | ({"strokeDash": dashed_by(field, values, named=True)} if dashed else {})
 
 
 def dashed_by(field: str, values: Sequence[str], named: bool = False) -> "alt.StrokeDash":
-    """Return the channel that tells lines apart by their dashes; `named` in a legend where no shapes tell them."""
+    """Return the channel that tells lines apart by their dashes; `named` in the legend where they bear no shapes."""
     import altair as alt
 
     return alt.StrokeDash(f"{field}:N", scale=_scale(values, DASHES), legend=_legend() if named else None)

@@ -68,7 +68,7 @@ def _picture(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Any:
     )  # fmt: skip
     across = alt.X("from:Q", title=None, axis=axis).scale(domain=[0, len(labels)], nice=False)
     colour = alt.Color("answer:N", legend=None).scale(domain=[RIGHT, WRONG, OTHER], range=[BLUE, RUST, GREY])
-    tooltip = [f"{name}:N" for name in rows[0]]
+    tooltip = [alt.Tooltip(f"{name}:N") for name in rows[0]]
     base = drawn(placed).encode(y=lines_of("arm", placed), tooltip=tooltip)
     room = base.mark_bar(height=14, color=GREY, opacity=0.15).encode(x=across, x2="full:Q")
     bars = base.mark_bar(height=14).encode(x=across, x2="to:Q", color=colour)

@@ -16,13 +16,13 @@ from evals.charts.differences import differences_chart
 from evals.charts.freshness import change_cost_chart, time_line_charts
 from evals.charts.labels import Dot, _box, _shared, placed
 from evals.charts.learning import learning_chart
-from evals.charts.monthly import month_chart
+from evals.charts.monthly import month_chart, right_cost_chart
 from evals.charts.points import robustness_chart, swap_chart
 from evals.charts.questions import answers_chart, found_chart, silence_chart, tools_chart
 from evals.charts.reliability import reliability_chart
 from evals.charts.run import common_charts, finding_charts
 from evals.charts.tradeoff import cost_chart, latency_chart, pareto_front
-from evals.costs import Load, UnitCosts
+from evals.costs import Load, UnitCosts, break_even_queries
 
 ARMS = ["finetuned", "rag@embedded:x", "knn", "majority"]
 EVIL = "=<script>alert(1)</script>"
@@ -137,7 +137,8 @@ def _all() -> dict[str, Chart | None]:
         "silence": silence_chart(SILENT),
         "found": found_chart(FOUND),
         "tools": tools_chart(PARTS),
-        "monthly cost": month_chart(COSTS, Load(10_000, 1), "USD", "finetuned", "rag@embedded:x"),
+        "month": month_chart(COSTS, Load(10_000, 1), "USD", "finetuned", "rag@embedded:x"),
+        "right answers": right_cost_chart(COSTS, "USD"),
     }
 
 
@@ -158,7 +159,8 @@ SAID = {
     "silence": "rag abstains on 80 % of what has no answer, and on 10 % of the rest",
     "found": "fused finds the marked passage best: all 70 %",
     "tools": "router calls the right tools most often: hard 80 %",
-    "monthly cost": "finetuned costs less than rag@x from 900 queries a month on",
+    "month": "finetuned costs less than rag@x from 900 queries a month on",
+    "right answers": "1,000 right answers cost least with finetuned: $1",
 }
 
 
@@ -246,6 +248,19 @@ def test_curves_read_from_a_file_are_drawn_as_those_in_memory() -> None:
     never = learning_chart(CURVES, [{"tuned": "finetuned", "other": "knn", "points": [None, None]}])
     assert never is not None
     assert never.title == "finetuned does not overtake knn up to 128 labelled examples"
+
+
+def test_the_break_even_that_is_marked_is_where_two_cost_the_same() -> None:
+    load = Load(10_000, 1)
+    chart = month_chart(COSTS, load, "USD", "finetuned", "rag@embedded:x")
+    at = break_even_queries(COSTS["finetuned"], COSTS["rag@embedded:x"], load)
+    assert chart is not None
+    assert at in [row["queries_per_month"] for row in chart.rows]
+    assert "Diamond: break-even" in chart.note
+    assert month_chart({"knn": UnitCosts(None, 1.0)}, load, "USD", "knn") is None
+    one = month_chart(COSTS | {"majority": UnitCosts(None, None)}, load, "seconds", "finetuned")
+    assert one is not None
+    assert "majority" in one.note
 
 
 def test_only_a_significant_change_bears_a_star() -> None:
