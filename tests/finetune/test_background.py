@@ -63,7 +63,8 @@ def _trained(split: Split, folder: Path, pauses: tuple[int, ...], **knobs: Any) 
     ("pauses", "knobs"),
     [
         ((0, 9), {}),  # at its very first step, and where it validates as well
-        ((9,), {"num_train_epochs": 8.0, "eval_steps": 4, "early_stopping_patience": 2, "learning_rate": 2e-3}),
+        # Nothing is gained, so it ends by itself at step 12; a count that began anew would go on to step 16.
+        ((9,), {"eval_steps": 4, "early_stopping_patience": 2, "learning_rate": 1e-7}),
     ],
 )
 def test_a_paused_run_ends_as_one_that_never_was(
