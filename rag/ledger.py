@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-Status = Literal["done", "pending", "skipped"]
+Status = Literal["done", "pending", "skipped", "passed over"]
 State = Literal["active", "kept", "building"]
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS targets (
@@ -56,11 +56,12 @@ class Source:
 
     Attributes:
         source: the absolute path or the address.
-        status: "done"; "pending", when a sync has begun with it and not ended; "skipped", when it cannot be read.
+        status: "done"; "pending", when a sync has begun with it and not ended; "skipped", when it should be readable
+            and is not; "passed over", when it need not be.
         stamp: of what was read, "" where it is not to be relied upon.
         content: a hash of what was read.
-        passages: how many the index holds of it; of a skipped one, those of the last time it could be read.
-        reason: why it was skipped.
+        passages: how many the index holds of it; of one that was not read, those of the last time it was.
+        reason: why it was not read.
     """
 
     source: str
@@ -69,6 +70,11 @@ class Source:
     content: str = ""
     passages: int = 0
     reason: str = ""
+
+    @property
+    def is_left_out(self) -> bool:
+        """Tell whether it was not read."""
+        return self.status in ("skipped", "passed over")
 
 
 @dataclass(frozen=True)

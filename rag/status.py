@@ -5,9 +5,7 @@ from typing import Any
 from rag.generations import NAME, active, index_of
 from rag.index import index_status
 from rag.ledger import Ledger
-from rag.reading.origins import Skipped
 from rag.store import Store
-from rag.targets import is_fault
 
 
 def status() -> dict[str, Any]:
@@ -17,7 +15,7 @@ def status() -> dict[str, Any]:
         generation = active(ledger)
         index, rows = index_of(store, generation), ledger.sources(generation.collection)
         unclaimed = ledger.unclaimed(generation.collection)
-        skipped = [row for row in rows.values() if row.status == "skipped"]
+        left_out = [row for row in rows.values() if row.is_left_out]
         pending = sorted({*unclaimed, *(row.source for row in rows.values() if row.status == "pending")})
         held, noted = len(index), sum(row.passages for row in rows.values())
         return {
@@ -25,8 +23,7 @@ def status() -> dict[str, Any]:
             "sources": sum(row.status == "done" for row in rows.values()),
             "passages": held,
             "skipped": [
-                {"source": row.source, "reason": row.reason, "fault": is_fault(Skipped(row.source, row.reason))}
-                for row in skipped
+                {"source": row.source, "reason": row.reason, "fault": row.status == "skipped"} for row in left_out
             ],
             "embeddings": generation.embeddings,
             "dimension": index.dimension,

@@ -16,12 +16,12 @@ from lab.console import Bar, progress
 from lab.workspace import fingerprint
 from rag.generations import active, index_of
 from rag.index import BATCH, SOURCES, Index, Sync
-from rag.ledger import Generation, Ledger, Source, Target
+from rag.ledger import Generation, Ledger, Source, Status, Target
 from rag.passages import Passage, numbered
 from rag.reading.origins import Columns, Origin, Skipped
 from rag.rows import Held, moved_since
 from rag.store import Store
-from rag.targets import check_readable, chosen, found, is_fault, is_gone, lasting_stamp, resolved
+from rag.targets import check_readable, chosen, found, is_gone, lasting_stamp, resolved
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class DocumentSync(Sync):
     @property
     def faults(self) -> list[Skipped]:
         """Return what was skipped although it should have been readable."""
-        return [one for one in self.skipped if is_fault(one)]
+        return [one for one in self.skipped if one.fault]
 
 
 def add(targets: Sequence[str], columns: Columns = Columns()) -> DocumentSync:
@@ -197,7 +197,7 @@ class _Run:
         try:
             reading = read(origin, columns)
         except Unreadable as error:
-            self._skip(Skipped(origin.source, str(error)))
+            self._skip(Skipped(origin.source, str(error), error.fault))
             bar.advance()
             return
         self._count(sources=1, read=1)
@@ -244,12 +244,13 @@ class _Run:
             self._count(added=len(change.new), moved=len(change.moved), removed=len(change.gone))
 
     def _skip(self, skipped: Skipped) -> None:
-        """Pass over a source; what was read of it before stays, as the last that is known of it."""
+        """Pass over a source; what was read of it before stays after a fault, as the last that is known of it."""
         before = self.known.get(skipped.source)
-        if before and before.status == "pending":  # half of it would stay
+        if before and (before.status == "pending" or not skipped.fault):  # else half of it stayed, or what is no more
             self._take_away({skipped.source})
             before = None
-        row = Source(skipped.source, "skipped", "", "", before.passages if before else 0, skipped.reason)
+        status: Status = "skipped" if skipped.fault else "passed over"
+        row = Source(skipped.source, status, "", "", before.passages if before else 0, skipped.reason)
         if row != before:
             self._note([row])
         self._count(unchanged=row.passages)

@@ -9,7 +9,6 @@ from rag.ledger import Ledger, Target
 from rag.reading.origins import Origin, Skipped, checked_address, is_address, origins
 
 COARSE_TICK, FINE_TICK = 2_000_000_000, 50_000_000  # ns within which a file may change and its time of change stay
-NO_FAULT = ("no reader for", "no suffix tells", "empty", "a link to elsewhere")  # reasons to pass something over
 
 
 def resolved(target: str) -> str:
@@ -61,11 +60,6 @@ def chosen(ledger: Ledger, names: Sequence[str]) -> list[Target]:
             fix = "see: bakeoff index status; or add it: bakeoff index add"
             raise BakeoffError("a target that was added", f"'{name}'", fix)
     return [known[resolved(name)] for name in names] if names else list(known.values())
-
-
-def is_fault(skipped: Skipped) -> bool:
-    """Tell whether something should have been readable; what has no reader, is empty or is elsewhere need not be."""
-    return not skipped.reason.startswith(NO_FAULT)
 
 
 def lasting_stamp(origin: Origin, read_at: int) -> str:

@@ -93,12 +93,12 @@ def _against_source(index: Index, row: Source, ids: list[str], columns: Columns 
 
     if row.status == "pending":
         return [Finding("interrupted", row.source, len(ids), SYNC)]
-    if row.status == "skipped" or columns is None:  # what was always skipped is no promise broken
+    if row.is_left_out or columns is None:  # what was always skipped is no promise broken
         return [Finding("gone" if columns is None else "unreadable", row.source, len(ids), SYNC)] if ids else []
     try:
         reading = read(Origin(row.source, ""), columns)
-    except Unreadable:
-        return [Finding("unreadable", row.source, len(ids), SYNC)]
+    except Unreadable as error:
+        return [Finding("unreadable" if error.fault else "changed", row.source, len(ids), SYNC)]
     if fingerprint(reading.content, columns) != row.content:
         return [Finding("changed", row.source, len(ids), SYNC)]
     wanted = {passage.id: passage for passage in numbered(reading.passages)}

@@ -1,6 +1,7 @@
 """`bakeoff index add`, `sync` and `remove`."""
 
 from collections import Counter
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -85,18 +86,16 @@ def _explain(done: "DocumentSync", console: Console) -> None:
         console.warn(f"skipped {one.source}: {one.reason}")
     if len(faults) > TOLD:
         console.warn(f"skipped {len(faults) - TOLD} more; --json lists all")
-    passed = Counter(one.reason for one in done.skipped if one not in faults)
+    passed = Counter(one.reason for one in done.skipped if not one.fault)
     if passed:
         reasons = ", ".join(f"{reason}: {count}" for reason, count in passed.most_common(TOLD))
         console.note(f"passed over {passed.total()} files ({reasons})")
 
 
 def _as_document(done: "DocumentSync") -> dict[str, Any]:
-    from rag.targets import is_fault
-
     counts = ("sources", "read", "added", "moved", "removed", "unchanged")
     return {name: getattr(done, name) for name in counts} | {
         "seconds": round(done.seconds, 3),
         "gone": list(done.gone),
-        "skipped": [{"source": one.source, "reason": one.reason, "fault": is_fault(one)} for one in done.skipped],
+        "skipped": [asdict(one) for one in done.skipped],
     }

@@ -31,10 +31,17 @@ class Origin:
 
 @dataclass(frozen=True)
 class Skipped:
-    """Something that is there and is not read, with the reason in a few words."""
+    """Something that is there and is not read.
+
+    Attributes:
+        source: the absolute path or the address.
+        reason: in a few words.
+        fault: it should have been readable; False of what nothing reads, what is empty, and what is read elsewhere.
+    """
 
     source: str
     reason: str
+    fault: bool = True
 
 
 @dataclass(frozen=True)
@@ -117,10 +124,9 @@ def _link(path: Path, folder: Path) -> Skipped:
         return Skipped(str(path), "a link in a circle")
     if path.is_relative_to(end):
         return Skipped(str(path), "a link in a circle")
-    inside = end.is_relative_to(folder)
-    return Skipped(
-        str(path), f"a link to elsewhere in {folder.name}" if inside else f"a link that leaves {folder.name}"
-    )
+    if end.is_relative_to(folder):
+        return Skipped(str(path), f"a link to elsewhere in {folder.name}", fault=False)
+    return Skipped(str(path), f"a link that leaves {folder.name}")
 
 
 def _file(path: Path) -> Origin | Skipped:
@@ -135,9 +141,10 @@ def _file(path: Path) -> Origin | Skipped:
     if not stat.S_ISREG(state.st_mode):
         return Skipped(str(path), "no regular file")
     if kind_of(path.suffix) is None:
-        return Skipped(str(path), f"no reader for '{path.suffix}'" if path.suffix else "no suffix tells its kind")
+        reason = f"no reader for '{path.suffix}'" if path.suffix else "no suffix tells its kind"
+        return Skipped(str(path), reason, fault=False)
     if not state.st_size:
-        return Skipped(str(path), "empty")
+        return Skipped(str(path), "empty", fault=False)
     if state.st_size > LARGEST_FILE_MB * 1_000_000:
         return Skipped(str(path), f"larger than {LARGEST_FILE_MB} MB")
     return Origin(str(path), f"{state.st_size} {state.st_mtime_ns} {state.st_ino}")

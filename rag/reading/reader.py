@@ -80,6 +80,8 @@ def _content(path: Path) -> bytes:
 
 def _written(path: Path, kind: Kind, raw: bytes, columns: Columns) -> Document:
     text = clean(written.decode(raw))
+    if not text.strip():
+        raise Unreadable("empty", fault=False)
     if kind == "table":
         return table(file_rows(path), columns)
     if kind == "json" and (rows := json_rows(text)):

@@ -35,11 +35,13 @@ def table(rows: Iterable[Row], columns: Columns) -> Document:
     Other tables are plain documents: a row is a line of "column: value", and a few of them are a piece.
 
     Raises:
-        Unreadable: columns other than the usual ones are asked for and not there.
+        Unreadable: it has no rows, or columns other than the usual ones are asked for and not there.
     """
     rows = list(rows)
+    if not rows:
+        raise Unreadable("no rows", fault=False)
     first_rows = {row.sheet: row for row in reversed(rows)}.values()
-    if rows and all(name in row.cells for row in first_rows for name in (columns.text, columns.label)):
+    if all(name in row.cells for row in first_rows for name in (columns.text, columns.label)):
         return _examples(rows, columns)
     if columns != Columns():
         found = ", ".join(dict.fromkeys(str(name) for row in rows for name in row.cells)) or "none"

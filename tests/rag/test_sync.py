@@ -127,16 +127,31 @@ def test_a_target_that_is_gone_takes_its_passages_along_and_comes_back(notes: Pa
 def test_what_cannot_be_read_is_told_with_its_reason_and_the_rest_is_taken_in(notes: Path, bakeoff: Run) -> None:
     (notes / "broken.pdf").write_bytes(b"%PDF-1.4 and nothing more")
     (notes / "picture.xyz").write_bytes(b"\x00")
+    (notes / "blank.md").write_text(" \n\n")
     outcome = bakeoff("index", "add", "notes", "--json")
     assert outcome.code == 1
     assert outcome.json["added"] == 8
     faults = {Path(one["source"]).name: one["fault"] for one in outcome.json["skipped"]}
-    assert faults == {"broken.pdf": True, "picture.xyz": False}
+    assert faults == {"broken.pdf": True, "picture.xyz": False, "blank.md": False}
     told = bakeoff("index", "sync").err
-    assert "broken.pdf: " in told and "passed over 1 files (no reader for '.xyz': 1)" in told
+    assert "broken.pdf: " in told and "passed over 2 files (no reader for '.xyz': 1, empty: 1)" in told
     (notes / "broken.pdf").unlink()
     assert bakeoff("index", "sync").code == 0
-    assert [Path(one["source"]).name for one in bakeoff("index", "status", "--json").json["skipped"]] == ["picture.xyz"]
+    skipped = bakeoff("index", "status", "--json").json["skipped"]
+    assert [Path(one["source"]).name for one in skipped] == ["blank.md", "picture.xyz"]
+    assert not any(one["fault"] for one in skipped)
+
+
+@pytest.mark.parametrize("text", ["", "\n"])
+def test_a_source_that_was_emptied_leaves_nothing_behind(text: str, notes: Path) -> None:
+    add([str(notes)])
+    (notes / "tea.txt").write_text(text)
+    done = sync()
+    assert (done.removed, done.unchanged, done.faults) == (1, 7, [])
+    assert "Tea is made of leaves." not in texts()
+    assert not verify().findings
+    (notes / "tea.txt").write_text("Tea is back.")
+    assert sync().added == 1
 
 
 def test_a_source_that_broke_keeps_the_passages_of_its_last_reading(notes: Path) -> None:
