@@ -9,9 +9,10 @@ from playwright.sync_api import Page, expect
 
 from agents.memory import open_memory
 from rag import add_documents, handbook_folder
-from tests.dashboard.conftest import NARROW, View
+from tests.dashboard.conftest import NARROW, READY, View
 from tests.world import Fault, ScriptedServer, calls, says
 
+ANSWERED = 4 * READY  # an embedded LLM loads and writes while other tests run
 HOSTILE = (
     "<script>window.hacked = 1</script><img src='http://evil.example/pixel.png' onerror='window.hacked = 1'>"
     " [refunds](http://evil.example/refund) ![seen](http://evil.example/seen.png) \u202eecilop\u202c"
@@ -27,7 +28,7 @@ def _ask(page: Page, question: str) -> None:
 
 
 def _route(page: Page, told: str) -> None:
-    expect(page.locator(f'svg[aria-label*="{told}"]')).to_be_visible()
+    expect(page.locator(f'svg[aria-label*="{told}"]')).to_be_visible(timeout=ANSWERED)
 
 
 def test_a_question_and_its_follow_up_show_their_route_and_open_their_sources_at_the_span(
@@ -48,7 +49,7 @@ def test_a_question_and_its_follow_up_show_their_route_and_open_their_sources_at
     page.get_by_text("How soon drift is noticed", exact=False).last.click()
     marked = page.locator("mark").first
     expect(marked).to_contain_text("is noticed after a median of 275 predictions")
-    expect(page.get_by_text("lines 70 to 78")).to_be_visible()
+    expect(page.get_by_text("lines 69 to 76")).to_be_visible()
 
     _ask(page, "And how is it tested?")
     expect(page.get_by_test_id("stChatMessage")).to_have_count(4)
@@ -76,7 +77,7 @@ def test_visitors_have_their_own_conversations_hostile_words_stay_words_and_an_a
     document = tmp_path / "<b>vouchers [x](http:⁄⁄evil.example).md"
     document.write_text(VOUCHERS, encoding="utf-8")
     add_documents(document)
-    answer = says(f"Three years [1]. Pigs fly to Mars on Sundays [7]. {HOSTILE}")
+    answer = says(f"Three years [1]. Pigs fly to Mars on Sundays [7].\n{HOSTILE}")
     with ScriptedServer(calls("knowledge", query="gift vouchers"), answer, says("You are the second.")) as server:
         monkeypatch.setenv("OPENAI_BASE_URL", server.url)
         monkeypatch.setenv("BAKEOFF_LLM", "openai:scripted")
@@ -86,7 +87,7 @@ def test_visitors_have_their_own_conversations_hostile_words_stay_words_and_an_a
         _ask(page, "How long is a gift voucher valid?")
         _route(page, "then the answer was complete")
         expect(page.get_by_text("The base LLM chose the tools by itself")).to_be_visible()
-        expect(page.get_by_text("Pigs fly to Mars on Sundays [7]. [?]", exact=False)).to_be_visible()
+        expect(page.get_by_title("stands in no source").first).to_have_text("Pigs fly to Mars on Sundays [7].")
         page.get_by_role("link", name="[1]").click()
         assert page.url.endswith("-0-1")
         page.get_by_text("[1] ").last.click()
