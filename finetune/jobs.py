@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from finetune.estimate import Estimate
 from finetune.folder import TrainingFolder, interrupted_training
 from finetune.hyperparameters import Hyperparameters
 from finetune.registry import champion_id, classifier_id, train_or_reuse
@@ -13,6 +12,9 @@ from lab.console import Console
 from lab.datasets import Origin, Split, load_dataset, split_dataset
 from lab.errors import BakeoffError
 from lab.settings import settings
+
+if TYPE_CHECKING:
+    from finetune.estimate import Estimate
 
 TOLD = ("steps", "epochs", "seconds", "train_loss", "validation")
 
@@ -71,7 +73,7 @@ class Job:
             told += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
         return told
 
-    def estimate(self) -> Estimate:
+    def estimate(self) -> "Estimate":
         """Return what the training would take, from a few real steps."""
         from finetune.methods import estimate_model
 
