@@ -1,5 +1,6 @@
 """The learning curves of training runs, drawn: where each began to overfit or underfit, and what is only predicted."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 HEIGHT = 300  # pixels
+ASIDE = 16  # pixels that a prediction stands beside what was measured
 TRAINING, VALIDATION = "training", "validation"
 MEASURED, PREDICTED = "measured", "prediction"
 
@@ -31,13 +33,11 @@ def loss_chart(runs: Sequence[PastRun]) -> Chart:
     base = base.encode(color=_colours(runs))
     begun = alt.datum.finding != ""
     curves = base.transform_filter(alt.datum.finding == "").encode(
-        strokeDash=alt.StrokeDash("texts:N", title=None, legend=_legend()).scale(
-            domain=[VALIDATION, TRAINING], range=[[1, 0], [2, 3]]
-        )
+        strokeDash=alt.StrokeDash("texts:N", legend=None).scale(domain=[VALIDATION, TRAINING], range=[[1, 0], [2, 3]])
     )
     looked = curves.transform_filter(alt.datum.texts == VALIDATION)
     places = base.transform_filter(begun).mark_point(shape="triangle-down", filled=True, size=130, opacity=1)
-    words = base.transform_filter(begun).mark_text(dy=-14, fontWeight="bold").encode(text="finding:N")
+    words = base.transform_filter(begun).mark_text(dy=10, baseline="top", fontWeight="bold").encode(text="finding:N")
     guessing = alt.Chart(alt.Data(values=[{"guessing": runs[0].losses.guessing}]))
     line = guessing.mark_rule(color=GREY, strokeDash=[6, 4]).encode(y="guessing:Q")
     picture = alt.layer(line, curves.mark_line(), looked.mark_point(size=30, filled=True), places, words)
@@ -57,23 +57,25 @@ def accuracy_chart(runs: Sequence[PastRun], predicted: Predicted | None = None, 
     """
     import altair as alt
 
-    rows = [row for run in runs for row in _accuracies(run)]
+    rows = [row for number, run in enumerate(runs) for row in _accuracies(run, is_first=not number)]
     rows += [_prediction(predicted, epochs)] if predicted else []
-    height = alt.Y("accuracy_percent:Q", title="accuracy, % of validation texts").scale(zero=False)
+    height = alt.Y("accuracy_percent:Q", title="validation accuracy, %").scale(zero=False)
     base = drawn(rows).encode(x=_passes(), y=height)
     real = base.transform_filter(alt.datum.kind == MEASURED).encode(color=_colours(runs))
-    span = real.transform_filter(alt.datum.best).encode(y="from_percent:Q", y2="to_percent:Q")
+    span = real.transform_filter(alt.datum.spanned).encode(y="from_percent:Q", y2="to_percent:Q")
     layers = [span.mark_rule(strokeWidth=2), real.mark_line(), real.mark_point(size=40, filled=True)]
     if predicted:
         guess = base.transform_filter(alt.datum.kind == PREDICTED)
         reach = guess.encode(y="from_percent:Q", y2="to_percent:Q")
         layers += [
-            reach.mark_rule(color=GREY, strokeDash=[4, 3], strokeWidth=2),
-            guess.mark_point(color=GREY, shape="diamond", size=120, filled=False, strokeWidth=2),
-            guess.mark_text(color=GREY, dx=-8, align="right", fontWeight="bold").encode(text="kind:N"),
+            reach.mark_rule(color=GREY, strokeDash=[4, 3], strokeWidth=2, xOffset=ASIDE),
+            guess.mark_point(color=GREY, shape="diamond", size=120, filled=False, strokeWidth=2, xOffset=ASIDE),
+            guess.mark_text(color=GREY, dx=ASIDE + 8, dy=4, align="right", baseline="top", fontWeight="bold").encode(
+                y="from_percent:Q", text="kind:N"
+            ),
         ]
-    note = "Upright lines are 95 % intervals: of a run's best accuracy, for so many texts (Wilson)"
-    note += "; grey and dashed, of the prediction for one new run." if predicted else "."
+    note = "The upright line is the 95 % interval of the nearest run's best accuracy, for so many texts (Wilson)"
+    note += "; grey and dashed is the prediction for one new run, with its own." if predicted else "."
     return Chart(_accuracy_title(runs[0]), alt.layer(*layers).properties(height=HEIGHT), rows, note)
 
 
@@ -88,7 +90,7 @@ def _losses(run: PastRun) -> list[Row]:
         | {"loss": point[name], "finding": ""}
         for texts, name in ((TRAINING, "loss"), (VALIDATION, "eval_loss"))
         for point in run.curve
-        if name in point
+        if math.isfinite(point.get(name, math.nan))
     ]
 
 
@@ -99,7 +101,7 @@ def _findings(run: PastRun) -> list[Row]:
         texts, name = (TRAINING, "loss")
         if finding.kind in ("overfitting", "no gain"):
             texts, name = (VALIDATION, "eval_loss")
-        near = [point for point in run.curve if name in point]
+        near = [point for point in run.curve if math.isfinite(point.get(name, math.nan))]
         if near:
             point = min(near, key=lambda point: abs(point["step"] - finding.step))
             place = {"epoch": passes(run, point["step"]), "step": point["step"], "texts": texts, "loss": point[name]}
@@ -107,21 +109,22 @@ def _findings(run: PastRun) -> list[Row]:
     return rows
 
 
-def _accuracies(run: PastRun) -> list[Row]:
+def _accuracies(run: PastRun, is_first: bool) -> list[Row]:
+    """Return each validation; the best of the first run has its interval drawn."""
     looked = [point for point in run.curve if "eval_accuracy" in point]
     best = max((point["eval_accuracy"] for point in looked), default=0.0)
     first = next((point["step"] for point in looked if point["eval_accuracy"] == best), 0)
     return [
         {"run": run.name, "epoch": passes(run, point["step"]), "step": point["step"]}
         | _percent(point["eval_accuracy"], *_interval(point["eval_accuracy"], run))
-        | {"kind": MEASURED, "best": point["step"] == first}
+        | {"kind": MEASURED, "spanned": is_first and point["step"] == first}
         for point in looked
     ]
 
 
 def _prediction(predicted: Predicted, epochs: float) -> Row:
     figures = _percent(predicted.accuracy, *predicted.interval)
-    return {"run": "nobody's", "epoch": epochs, "step": ""} | figures | {"kind": PREDICTED, "best": False}
+    return {"run": "nobody's", "epoch": epochs, "step": ""} | figures | {"kind": PREDICTED, "spanned": False}
 
 
 def _percent(accuracy: float, low: float, high: float) -> dict[str, float]:
@@ -137,7 +140,8 @@ def _interval(accuracy: float, run: PastRun) -> tuple[float, float]:
 def _passes() -> "alt.X":
     import altair as alt
 
-    return alt.X("epoch:Q", title="passes over the data (epochs)")
+    place = alt.X("epoch:Q", title="passes over the data (epochs)")
+    return place.axis(tickCount=6).scale(padding=2 * ASIDE, nice=False, zero=True)
 
 
 def _colours(runs: Sequence[PastRun]) -> "alt.Color":

@@ -4,9 +4,8 @@ from collections.abc import Iterable
 from datetime import date
 
 import numpy as np
-import streamlit as st
 
-from dashboard.page import plain
+from dashboard.slider import slide
 from evals.advice.candidates import Candidates
 from evals.advice.choice import Needs
 from lab.prices import Price, PriceList
@@ -31,7 +30,7 @@ def ask_needs() -> Needs:
             _decades(-4, 3),
             None,
             below=UNKNOWN,
-            help="What one text without a right answer costs you. While it is unknown, accuracy goes before cost.",
+            hint="Unknown: accuracy goes before cost.",
         ),
         max_latency_ms=_slider(
             "Longest wait for one text, ms",
@@ -39,7 +38,7 @@ def ask_needs() -> Needs:
             _decades(0, 4),
             None,
             above=NO_LIMIT,
-            help="Arms whose 95th percentile (p95) is over it are ruled out.",
+            hint="Arms whose 95th percentile is longer are ruled out.",
         ),
     )
 
@@ -52,7 +51,7 @@ def ask_hour() -> float | None:
         _decades(-3, 2),
         settings().usd_per_hour,
         below=UNKNOWN,
-        help="Turns seconds of this machine into dollars. While it is unknown, costs are told in seconds.",
+        hint="Unknown: costs are told in seconds.",
     )
 
 
@@ -82,9 +81,9 @@ def command(run_id: str, needs: Needs, own_prices: bool) -> str:
 
 def _ask_price(llm: str, listed: Price | None) -> Price | None:
     now = listed.input if listed else None
-    told = f"Listed on {listed.as_of} ({plain(listed.source)})" if listed else "No price of it is listed"
-    label = f"A million tokens of {plain(llm)}, USD"
-    chosen = _slider(label, f"price_{llm}", [0, *_decades(-2, 2)], now, below=UNKNOWN, help=f"{told}.")
+    told = f"Listed on {listed.as_of} ({listed.source})" if listed else "No price of it is listed"
+    label = f"A million tokens of {llm}, USD"
+    chosen = _slider(label, f"price_{llm}", [0, *_decades(-2, 2)], now, below=UNKNOWN, hint=f"{told}.")
     if listed and chosen == now:
         return listed
     if chosen is None:
@@ -94,7 +93,7 @@ def _ask_price(llm: str, listed: Price | None) -> Price | None:
 
 
 def _slider(
-    label: str, key: str, stops: Iterable[float], now: float | None, *, below: str = "", above: str = "", help: str = ""
+    label: str, key: str, stops: Iterable[float], now: float | None, *, below: str = "", above: str = "", hint: str = ""
 ) -> float | None:
     """Let the user choose one of the stops, or the word at one of its ends, which stands for None.
 
@@ -105,8 +104,7 @@ def _slider(
     options |= {f"{_digits(stop, grouped=True)}": stop for stop in known}
     options |= {above: None} if above else {}
     first = next(word for word, value in options.items() if value == now)
-    chosen = st.select_slider(label, list(options), first, key=key, help=help or None, bind="query-params")
-    return options[chosen]
+    return options[slide(label, list(options), first, key, hint)]
 
 
 def _decades(first: int, last: int) -> list[float]:

@@ -1,9 +1,10 @@
 """A training as the command line asks for it: load the data, split it, train or go on, and tell what came out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
+from finetune.estimate import Estimate
 from finetune.folder import TrainingFolder, interrupted_training
 from finetune.hyperparameters import Hyperparameters
 from finetune.registry import champion_id, classifier_id, train_or_reuse
@@ -12,9 +13,6 @@ from lab.console import Console
 from lab.datasets import Origin, Split, load_dataset, split_dataset
 from lab.errors import BakeoffError
 from lab.settings import settings
-
-if TYPE_CHECKING:
-    from finetune.estimate import Estimate
 
 TOLD = ("steps", "epochs", "seconds", "train_loss", "validation")
 
@@ -64,16 +62,17 @@ class Job:
         return classifier_id(split.train, split.validation, self.knobs, self.base)
 
     def arguments(self) -> list[str]:
-        """Return what `bakeoff train` is told to do this."""
-        origin = self.origin
-        told = ["--data", origin.data, "--text-column", origin.text_column, "--label-column", origin.label_column]
-        told += ["--base", self.base, *(part for name in self.report_to for part in ("--report-to", name))]
-        for name, value in ({"seed": self.knobs.seed} | self.knobs.model_dump(exclude_defaults=True)).items():
-            flag = name.replace("_", "-")
-            told += [f"--{flag}" if value else f"--no-{flag}"] if isinstance(value, bool) else [f"--{flag}", str(value)]
-        return told
+        """Return what `bakeoff train` is told to do this, without what goes without saying."""
+        usual, own = Job.of(), self.knobs.model_dump(exclude_defaults=True, exclude={"seed"})
+        said = {**asdict(usual.origin), "base": usual.base}
+        wished = {**asdict(self.origin), "base": self.base, "seed": self.knobs.seed}
+        given = {name: value for name, value in wished.items() if value != said[name]} | own
+        return [
+            *(part for name, value in given.items() for part in _flag(name, value)),
+            *(part for name in self.report_to for part in ("--report-to", name)),
+        ]
 
-    def estimate(self) -> "Estimate":
+    def estimate(self) -> Estimate:
         """Return what the training would take, from a few real steps."""
         from finetune.methods import estimate_model
 
@@ -126,3 +125,10 @@ def job_of(training: TrainingFolder) -> Job:
     state = training.state
     knobs = Hyperparameters.checked(**state["hyperparameters"])
     return Job(Origin(**state["origin"]), state["base"], knobs, tuple(state["report_to"]))
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return [f"--{flag}" if value else f"--no-{flag}"]
+    return [f"--{flag}", f"{value:g}" if isinstance(value, float) and float(f"{value:g}") == value else str(value)]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from finetune.hyperparameters import Hyperparameters
+from finetune.jobs import Job
 from finetune.nearby import AXES, KINDS, Setting
 from finetune.past import Ground, PastRun
 from lab.datasets import Origin
@@ -131,19 +133,11 @@ class Surface:
 
 def sweep_command(ground: Ground, runs: Sequence[PastRun], more: int) -> str:
     """Return the sweep that makes so many more whole runs of a ground."""
-    origin = ground.origin or Origin(ground.name, "text", "label", 0)
+    origin = ground.origin or Origin(ground.name, "text", "label")
+    job = Job(origin, ground.base, Hyperparameters(seed=origin.seed or 0))
     trials = sum(run.source == "trial" for run in runs) + more
-    wanted = {
-        "--data": (origin.data, None),
-        "--text-column": (origin.text_column, "text"),
-        "--label-column": (origin.label_column, "label"),
-        "--seed": (str(origin.seed or 0), "0"),
-        "--base": (ground.base, "embedded:minilm"),
-        "--trials": (str(max(trials, FIRST_SWEEP)), None),
-        "--pruner": ("none", None),
-    }
-    given = [part for flag, (value, usual) in wanted.items() if value != usual for part in (flag, value)]
-    return shlex.join(["bakeoff", "sweep", *given, "--no-train"])
+    wanted = ["--trials", str(max(trials, FIRST_SWEEP)), "--pruner", "none", "--no-train"]
+    return shlex.join(["bakeoff", "sweep", *job.arguments(), *wanted])
 
 
 @dataclass(frozen=True)

@@ -299,22 +299,15 @@ class _Monitor:
         strange = most == len(self._labels)
         label = self._stranger if strange else shortened(list(self._labels)[most])
         told = f"unknown to it, such as “{label}”" if strange else f"“{label}”"
-        names = [*map(shortened, self._labels), "unknown to it"]
-        numbers: dict[str, Any] = {"label": label, "share": after[most], "expected": before[most]}
-        numbers |= {"categories": names, "shares": after, "reference_shares": before}
+        categories = [*map(shortened, self._labels), "unknown to it"]
+        numbers = {"label": label, "share": after[most], "expected": before[most], "categories": categories}
         return self._alert("label drift", f"are labelled {told}", numbers, drift, when)
 
     def _confidence_alert(self, drift: Drift, when: float) -> Alert:
-        shares = [_shares(counts) for counts in (self._confidence_drift.reference.tolist(), drift.counts)]
-        before, after = (np.cumsum(one)[:-1] for one in shares)
+        before, after = (np.cumsum(_shares(c))[:-1] for c in (self._confidence_drift.reference.tolist(), drift.counts))
         most = int(np.abs(after - before).argmax())
         numbers: dict[str, Any] = {"at_most": self._edges[most], "share": float(after[most])}
-        numbers |= {
-            "expected": float(before[most]),
-            "edges": self._edges,
-            "shares": shares[1],
-            "reference_shares": shares[0],
-        }
+        numbers |= {"expected": float(before[most]), "categories": _deciles(self._edges)}
         return self._alert("confidence drift", f"are at most {self._edges[most]:.3f} confident", numbers, drift, when)
 
     def _alert(self, kind: str, what: str, numbers: dict[str, Any], drift: Drift, when: float) -> Alert:
@@ -323,7 +316,9 @@ class _Monitor:
             f"{self._name}: {kind}: of the last {drift.since} predictions {share} {what}, against {expected} of the"
             f" validation texts; population stability index {drift.psi:.2f}"
         )
+        detector = self._label_drift if kind == "label drift" else self._confidence_drift
         numbers |= {"predictions": drift.since, "population_stability_index": drift.psi}
+        numbers |= {"counts": list(drift.counts), "reference_counts": detector.reference.astype(int).tolist()}
         return Alert(kind, self._name, when, numbers, words, (share, expected))
 
 
@@ -333,6 +328,13 @@ def _state(path: Path) -> dict[str, Any]:
         return dict(read_json(path))
     except (BakeoffError, TypeError, ValueError):
         return {}
+
+
+def _deciles(edges: Sequence[float]) -> list[str]:
+    """Return what each bin of the confidence holds, as people read it."""
+    bounds = [f"{edge:.3f}" for edge in edges]
+    between = [f"{low} to {high}" for low, high in pairwise(bounds)]
+    return [f"up to {bounds[0]}", *between, f"above {bounds[-1]}"]
 
 
 def _shares(counts: Sequence[float]) -> list[float]:

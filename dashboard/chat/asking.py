@@ -7,7 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from agents.memory.conversations import Memory, new_id
+from agents.memory.conversations import Memory
 from lab.errors import BakeoffError
 from lab.loading import loaded_once
 from lab.redact import reason
@@ -99,18 +99,14 @@ class Chat:
     """One visitor's side of the conversations; what was said in them is in the memory, which all share.
 
     Attributes:
-        fresh: the id of the conversation that begins when the visitor asks in none of the earlier ones.
         asked: what was asked here, by conversation and number of the exchange.
     """
 
-    fresh: str = field(default_factory=new_id)
     asked: dict[tuple[str, int], Asked] = field(default_factory=dict)
     _conversations: dict[str, "Conversation"] = field(default_factory=dict)
 
     def begin(self, memory: Memory, conversation: str, number: int, asked: Asked) -> None:
         """Ask in a conversation, as its exchange of that number, counted from 0."""
-        if conversation == self.fresh:
-            self.fresh = new_id()
         self.asked[conversation, number] = asked
         asked.begin(lambda: self._opened(memory, conversation, asked))
 

@@ -85,7 +85,7 @@ def route_svg(plan: Plan, entered: Sequence[str], ending: Ending) -> str:
 def route_told(entered: Sequence[str], ending: Ending) -> str:
     """Return the route in words, for those who do not see it."""
     if not entered:
-        return "The graph; no question has taken a route yet"
+        return "The graph that a question takes its route through"
     ends = {"under way": "now there", "answered": "then the answer was complete", "cut off": "and was cut off there"}
     return f"The route: {', then '.join(entered)}; {ends[ending]}"
 

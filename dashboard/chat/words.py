@@ -46,7 +46,7 @@ def answer_html(text: str, claims: "Sequence[Claim]", anchors: Mapping[int, str]
 def passage_html(before: str, exact: str, after: str) -> str:
     """Return a passage as HTML, highlighted between what stands around it."""
     marked = f'<mark style="{_HIGHLIGHT}">{as_text(exact)}</mark>'
-    return f'<p style="{_AS_WRITTEN}">{as_text(before)}{marked}{as_text(after)}</p>'
+    return f'<p style="{_AS_WRITTEN};font-size:.85rem">{as_text(before)}{marked}{as_text(after)}</p>'
 
 
 def scores_html(scores: Mapping[str, float]) -> str:

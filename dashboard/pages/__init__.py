@@ -23,6 +23,8 @@ PAGES = (
     Page("compare", "Compare"),
     Page("examples", "Examples"),
     Page("knobs", "Knobs"),
+    Page("change", "Change"),
     Page("cost", "Cost"),
     Page("agent", "Agent"),
+    Page("watch", "Watch"),
 )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from dashboard.chat.asking import Asked, Chat, known_llms
-from dashboard.chat.route import Ending, plan_of, route_svg, route_told
+from dashboard.chat.route import Ending, plan_of, route_svg
 from dashboard.chat.said import Said, said
 from dashboard.chat.sources import OpenedSource, details, open_source, whereabouts
 from dashboard.chat.words import anchor_html, answer_html, passage_html, scores_html
@@ -26,23 +26,23 @@ if TYPE_CHECKING:
 TICK = 0.3  # seconds between two looks at an answer that is coming
 LONGEST_QUESTION = 4000  # characters
 SHOWN = 20  # exchanges of a long conversation
+NEW, OPENING = "new", "conversation to open"
 EXAMPLES = ("How is drift tested?", "Who was Marie Curie?", "Did any training go wrong?")
 
 
 def show() -> None:
     """Draw the page."""
     heading("Agent", "Ask it something; see the route of the question, and what the answer rests on.")
-    memory, chat = _memory(str(Workspace.current().home.resolve())), st.session_state.setdefault("chat", Chat())
+    memory, _ = _memory(str(Workspace.current().home.resolve()))
+    chat: Chat = st.session_state.setdefault("chat", Chat())
     conversation, llm, team = _settings(memory, chat)
-    exchanges = chat.exchanges(conversation, _remembered(memory, conversation, chat))
+    exchanges = chat.exchanges(conversation, _remembered(memory, conversation))
     live = chat.under_way(conversation)
     question = st.chat_input("Ask the agent", key="question", max_chars=LONGEST_QUESTION, disabled=live is not None)
     if not exchanges:
         question = _beginning(team) or question
     if question and question.strip():
-        number = len(_remembered(memory, conversation, chat))
-        chat.begin(memory, conversation, number, Asked(question.strip(), llm, team))
-        st.rerun()
+        _ask(memory, chat, conversation, Asked(question.strip(), llm, team))
     if not exchanges:
         return
     if len(exchanges) > SHOWN:
@@ -53,24 +53,27 @@ def show() -> None:
     newest(exchanges[-1], f"{conversation}-{len(exchanges) - 1}", team, live is not None)
 
 
-@st.cache_resource(show_spinner=False)
-def _memory(home: str) -> "Memory":
-    """Open the memory of a workspace, which all visitors share, for as long as the process lives."""
+@st.cache_resource(show_spinner=False, on_release=lambda opened: opened[1].close())
+def _memory(home: str) -> "tuple[Memory, ExitStack]":
+    """Open the memory of a workspace, which all visitors share; return it with what closes it."""
     from agents.memory import open_memory
 
-    return ExitStack().enter_context(open_memory())
+    opened = ExitStack()
+    return opened.enter_context(open_memory()), opened
 
 
 def _settings(memory: "Memory", chat: Chat) -> tuple[str, str, bool]:
     """Let the visitor choose the conversation, which stands in the address, the base LLM, and whether a team works."""
     from agents.memory.conversations import title_of
 
-    titles = {chat.fresh: "New conversation"}
-    titles |= {where: title_of(asked.question) for (where, _), asked in reversed(chat.asked.items())}
-    titles |= {one.id: one.title for one in memory.list()}
+    if OPENING in st.session_state:
+        st.session_state["conversation"] = st.session_state.pop(OPENING)
+    begun = {where: title_of(asked.question) for (where, _), asked in reversed(chat.asked.items())}
+    titles = begun | {one.id: one.title for one in memory.list()}
+    labels = {NEW: "New conversation"} | {one: f"{title} · {one}" for one, title in titles.items()}
     left, middle, right = st.columns([3, 2, 1], vertical_alignment="bottom")
     with left:
-        conversation = choose("Conversation", list(titles), "conversation", titles.__getitem__)
+        conversation = choose("Conversation", list(labels), "conversation", labels.__getitem__)
     llm = middle.selectbox(
         "Base LLM",
         known_llms(st.session_state.get("llm", "")),
@@ -88,8 +91,18 @@ def _settings(memory: "Memory", chat: Chat) -> tuple[str, str, bool]:
     return conversation, llm, team
 
 
-def _remembered(memory: "Memory", conversation: str, chat: Chat) -> "list[Exchange]":
-    if conversation == chat.fresh:
+def _ask(memory: "Memory", chat: Chat, conversation: str, asked: Asked) -> None:
+    """Begin a question and open its conversation."""
+    from agents.memory import new_id
+
+    if conversation == NEW:
+        conversation = st.session_state[OPENING] = new_id()
+    chat.begin(memory, conversation, len(_remembered(memory, conversation)), asked)
+    st.rerun()
+
+
+def _remembered(memory: "Memory", conversation: str) -> "list[Exchange]":
+    if conversation == NEW:
         return []
     from agents.memory import read_transcript
 
@@ -119,13 +132,15 @@ def _newest(one: "Exchange | Asked", key: str, team: bool, live: bool) -> None:
     with right:
         _route(now.nodes, one.team if isinstance(one, Asked) else team, now.ending)
         _routing(now)
+        if not isinstance(one, Asked):
+            st.caption("The route is kept of what is asked in this window alone")
 
 
 def _exchange(now: Said, key: str) -> None:
     """Show a question, its answer, and everything behind it."""
-    with st.chat_message("user"):
+    with st.chat_message("user", avatar=":material/person:"):
         st.text(printable(now.question))
-    with st.chat_message("assistant"):
+    with st.chat_message("assistant", avatar=":material/robot_2:"):
         anchors = {number: f"source-{key}-{number}" for number, _ in enumerate(now.evidence, 1)}
         if now.answer:
             st.html(answer_html(now.answer, now.claims, anchors))
@@ -133,16 +148,12 @@ def _exchange(now: Said, key: str) -> None:
             st.caption(f"{now.nodes[-1]} …" if now.nodes else "Loading what the first question needs …")
         if now.trouble:
             st.warning(plain(now.trouble), icon=":material/error:")
-        for run in now.tools:
-            st.caption(plain(_told(run)))
-        for note in now.notes:
-            st.caption(plain(note))
-        if any(claim.n is None for claim in now.claims):
-            st.caption("\\[?\\] stands in none of the sources.")
-        for number, item in enumerate(now.evidence, 1):
-            _source(number, item, anchors[number])
-        if now.ending == "answered":
-            st.caption(plain(_measured(now)))
+        unsupported = ["[?] stands in none of the sources."] * any(claim.n is None for claim in now.claims)
+        told = [*unsupported, *map(_told, now.tools), *now.notes, _measured(now)]
+        st.caption("  \n".join(plain(" ".join(line.split())) for line in told if line))
+        with st.container(gap="xxsmall"):
+            for number, item in enumerate(now.evidence, 1):
+                _source(number, item, anchors[number])
 
 
 def _told(run: "ToolRun") -> str:
@@ -187,12 +198,11 @@ def _stamp(source: str) -> float:
 def _route(nodes: Sequence[str], team: bool, ending: Ending) -> None:
     """Draw the graph; it is made of the names of its nodes, which are our own words."""
     st.markdown(route_svg(plan_of(team), nodes, ending), unsafe_allow_html=True)
-    st.caption(route_told(nodes, ending))
 
 
 def _routing(now: Said) -> None:
     if now.router.get("kind") == "native":
-        st.caption("The base LLM chose the tools by itself.")
+        st.caption("The base LLM chose the tools by itself")
     elif now.router.get("scores"):
-        st.caption("The embedded router chose, by these probabilities:")
+        st.caption("The embedded router chose, by these probabilities")
         st.html(scores_html(now.router["scores"]))

@@ -17,6 +17,7 @@ from evals.advice.sensitivity import FLOOR
 from evals.advice.telling import sections, table
 from evals.charts.monthly import month_chart, right_cost_chart
 from evals.costs import UnitCosts
+from evals.runner import Run
 from lab.prices import Price, load_prices
 
 PAIRED = ("Break-even", "It would turn over", "What cannot be said")  # beside the rest on a wide page
@@ -28,8 +29,13 @@ def show() -> None:
     """Draw the page."""
     heading("Cost", "Which arm is right for your month, and from where on would it be another?")
     run = choose_run()
-    if run is None:
-        return
+    if run is not None:
+        _weigh(run)
+
+
+@st.fragment
+def _weigh(run: Run) -> None:
+    """Show the sliders and what follows from them; only this much of the page is drawn again at each drag."""
     listed = load_prices()
     basis = basis_of(run)
     asked, answered = st.columns([1, 2], gap="large")

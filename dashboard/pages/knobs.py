@@ -35,6 +35,8 @@ OFFERED: dict[str, tuple[str, tuple[float, ...]]] = {
 }
 SHOWN = 3  # nearest runs
 
+Stamps = tuple[tuple[str, float], ...]
+
 
 def show() -> None:
     """Draw the page."""
@@ -123,6 +125,9 @@ def _known(ground: Ground, runs: list[PastRun], knobs: Hyperparameters) -> None:
     setting = Setting.of(knobs)
     found = nearest(setting, runs, SHOWN)
     predicted = _predict(ground, tuple(runs), setting)
+    if not found:
+        st.caption("No run has a curve yet.")
+        return
     near = [one.run for one in found]
     st.subheader("The nearest real runs", anchor=False)
     for one in found:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evals.charts.chart import BLUE, Chart, drawn
-from evals.charts.marks import arm_name, lines_of, listed, percent
+from evals.charts.marks import arm_name, lines_of, percent, some_of
 
 Result = Mapping[str, Any]
 
@@ -25,7 +25,7 @@ def accuracy_chart(results: Sequence[Result], names: Sequence[str]) -> Chart | N
     if not rows:
         return None
     base = drawn(rows).encode(y=lines_of("arm", rows))
-    across = alt.X("from_percent:Q", title="accuracy, % of answered texts").scale(domain=[0, 100])
+    across = alt.X("from_percent:Q", title="accuracy, % of answered texts").scale(domain=[0, 100]).axis(tickCount=5)
     spans = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=across, x2="to_percent:Q")
     dots = base.mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x="accuracy_percent:Q")
     return Chart(_title(rows), alt.layer(spans, dots), rows, "Dots are accuracies, lines their 95 % intervals.")
@@ -50,4 +50,6 @@ def _title(rows: Sequence[Mapping[str, Any]]) -> str:
     alike = [row["arm"] for row in others if row["to_percent"] >= best["from_percent"]]
     if not alike:
         return f"{told}, clear of all others"
-    return f"{told}; the interval{'s' * (len(alike) > 1)} of {listed(alike)} reach{'es' * (len(alike) == 1)} its own"
+    if len(alike) == 1:
+        return f"{told}; the interval of {arm_name(alike[0])} reaches its own"
+    return f"{told}; the intervals of {some_of(alike, len(others))} reach its own"

@@ -1,13 +1,15 @@
-"""A change of the data as it is lived through, drawn: the fall when it comes, the recovery, what is still remembered."""
+"""Changes of the data as they are lived through, drawn: the fall, the recovery, and what is still remembered."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from evals.charts.chart import BLUE, GREY, ORANGE, RUST, Chart, drawn
-from evals.charts.marks import arm_name, lines_of, listed, marked_by, percent
+from evals.charts.chart import GREY, Chart, drawn
+from evals.charts.marks import arm_name, dashed_by, lines_of, listed, marked_by, percent
 
 HEIGHT = 300
+CEILING = 120  # per cent, on the axis: above 100 stand the names of the changes
 TAKING = 0.5  # of the way from one change to the next: while it is taken in
+MARGIN = 0.1  # on both sides, on the same scale
 REMEMBERED = 5.0  # points above its own error at which an arm still says what was withdrawn
 MOMENTS = {"before": "before it came", "standing": "while it stood", "after": "after its withdrawal"}
 
@@ -28,19 +30,21 @@ def change_chart(changes: Rows) -> Chart | None:
     names = list(dict.fromkeys(row["change"] for row in changes))
     if not rows:
         return None
-    marks = marked_by("arm", list(dict.fromkeys(row["arm"] for row in rows)), dashed=True)
-    bands = [{"change": name, "from": number + 1, "to": number + 1 + TAKING} for number, name in enumerate(names)]
-    middles = {band["from"] + TAKING / 2: band["change"] for band in bands}
-    told = " : ".join(f"datum.value == {at} ? {name!r}" for at, name in middles.items())
-    axis = alt.Axis(values=list(middles), labelExpr=f"{told} : ''", grid=False, ticks=False, labelLimit=80, labelAngle=0)
-    across = alt.X("at:Q", title=None, axis=axis).scale(domain=[TAKING, len(names) + 1 + TAKING], nice=False)
-    upward = alt.Y("accuracy_percent:Q", title="accuracy on the texts of the change, %").scale(domain=[0, 100])
+    arms = list(dict.fromkeys(row["arm"] for row in rows))
+    marks = marked_by("arm", arms)
+    bands = [{"change": name, "from": at, "to": at + TAKING} for at, name in enumerate(names, 1)]
+    across = alt.X("at:Q", title="time").scale(domain=[TAKING - MARGIN, len(names) + TAKING + MARGIN], nice=False)
+    across = across.axis(labels=False, ticks=False, grid=False)
+    upward = alt.Y("accuracy_percent:Q", title="accuracy on the texts of the change, %")
+    upward = upward.scale(domain=[0, CEILING]).axis(values=list(range(0, 101, 20)))
     base = drawn(rows).encode(x=across, y=upward, color=marks["color"])
-    shades = drawn(bands).mark_rect(color=GREY, opacity=0.16).encode(x=alt.X("from:Q").axis(axis), x2="to:Q")
-    lines = base.mark_line(strokeWidth=1.8).encode(strokeDash=marks["strokeDash"])
+    shades = drawn(bands).mark_rect(color=GREY, opacity=0.16).encode(x="from:Q", x2="to:Q")
+    names_above = drawn(bands).transform_calculate(at=f"datum.from + {TAKING / 2}").mark_text(lineBreak=" ", dy=12)
+    names_above = names_above.encode(x=across, y=alt.value(0), text="change:N")
+    lines = base.mark_line(strokeWidth=1.8).encode(strokeDash=dashed_by("arm", arms))
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(shape=marks["shape"])
     note = "Each band is a change that is taken in: accuracy on its texts before, on the left, and after, on the right."
-    picture = alt.layer(shades, lines, dots).properties(height=HEIGHT)
+    picture = alt.layer(shades, names_above, lines, dots).properties(height=HEIGHT)
     return Chart(_change_title(changes), picture, rows, note)
 
 
@@ -60,17 +64,11 @@ def withdrawal_chart(withdrawal: Rows) -> Chart | None:
     ]
     if not rows:
         return None
-    colours, shapes = (BLUE, RUST, ORANGE), ("circle", "diamond", "square")
-    legend = alt.Legend(orient="bottom", title=None, columns=3, symbolOpacity=1)
-    looks = {"domain": list(MOMENTS.values())}
     base = drawn(rows).encode(y=lines_of("arm", rows))
     across = alt.X("says_it_percent:Q", title="texts that get the wrong label, %").scale(domain=[0, 100])
     spans = base.mark_line(color=GREY, strokeWidth=1.5).encode(x=across, detail="arm:N")
-    dots = base.mark_point(filled=True, size=90, opacity=1).encode(
-        x=across,
-        color=alt.Color("when:N", legend=legend).scale(**looks, range=list(colours)),
-        shape=alt.Shape("when:N", legend=legend).scale(**looks, range=list(shapes)),
-    )
+    dots = base.mark_point(filled=True, size=90, opacity=1)
+    dots = dots.encode(x=across, **marked_by("when", list(MOMENTS.values())))
     note = "What an arm says before it ever saw the wrong labels is its own error."
     return Chart(_withdrawal_title(withdrawal), alt.layer(spans, dots), rows, note)
 
@@ -100,6 +98,16 @@ def _change_title(changes: Rows) -> str:
     names = dict.fromkeys(row["change"] for row in known)
     lows = {name: [row["before"] for row in known if row["change"] == name] for name in names}
     worst = min(lows, key=lambda name: sum(lows[name]) / len(lows[name]))
-    *_, least, most = [None, *sorted((r for r in known if r["change"] == worst), key=lambda row: row["after"])]
-    told = f"{worst} hits hardest: {arm_name(most['arm'])} recovers to {100 * most['after']:.0f} %"
-    return f"{told}, {arm_name(least['arm'])} only to {100 * least['after']:.0f} %" if least else told
+    after = {arm_name(row["arm"]): 100 * row["after"] for row in known if row["change"] == worst}
+    most, least = max(after, key=after.__getitem__), min(after, key=after.__getitem__)
+    told = f"The change '{worst}' hits hardest: {most} recovers to {after[most]:.0f} %"
+    return f"{told}, {least} to {after[least]:.0f} %" if most != least else told
+
+
+def _withdrawal_title(withdrawal: Rows) -> str:
+    """Say who still says what was withdrawn."""
+    known = [row for row in withdrawal if row["after"] is not None and row["before"] is not None]
+    still = [row["arm"] for row in known if 100 * (row["after"] - row["before"]) > REMEMBERED]
+    if not still:
+        return "No arm still says what was withdrawn"
+    return f"{listed(still)} still say{'s' * (len(still) == 1)} what was withdrawn"

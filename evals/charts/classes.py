@@ -35,7 +35,7 @@ def class_chart(details: Mapping[str, Mapping[str, Any]], measure: Measure = "f1
     if not rows:
         return None
     base = drawn(rows).encode(y=lines_of("arm", rows))
-    across = alt.X(f"{measure}:Q", title=WORDS[measure]).scale(domain=[0, 1])
+    across = alt.X(f"{measure}:Q", title=WORDS[measure]).scale(domain=[0, 1]).axis(tickCount=5)
     spans = base.mark_rule(color=GREY, opacity=0.5).encode(
         x=f"min({measure}):Q", x2=f"max({measure}):Q", tooltip=alt.value(None)
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evals.charts.chart import BLUE, GREY, RUST, Chart, drawn
-from evals.charts.marks import arm_name, lines_of, listed, percent
+from evals.charts.marks import arm_name, lines_of, percent, some_of
 from evals.verdict import SIGNIFICANT
 
 LUCK = "may be luck"
@@ -44,7 +44,7 @@ def differences_chart(comparisons: Sequence[Mapping[str, Any]], reference: str |
     colour = alt.Color("found:N", legend=legend).scale(domain=list(looks), range=colours)
     shape = alt.Shape("found:N", legend=legend).scale(domain=list(looks), range=shapes)
     base = drawn(rows).encode(y=lines_of("beside", rows))
-    across = alt.X("from_points:Q", title=f"points of accuracy that {arm_name(reference)} has more")
+    across = alt.X("from_points:Q", title=f"points of accuracy that {arm_name(reference)} has more").axis(tickCount=6)
     spans = base.mark_rule(strokeWidth=2).encode(x=across, x2="to_points:Q", color=colour)
     signs = base.mark_point(filled=True, size=110, opacity=1).encode(x="points:Q", color=colour, shape=shape)
     zero = alt.Chart(alt.Data(values=[{"x": 0}])).mark_rule(strokeDash=[3, 3], color=GREY).encode(x="x:Q")
@@ -54,17 +54,10 @@ def differences_chart(comparisons: Sequence[Mapping[str, Any]], reference: str |
 
 def _title(rows: Sequence[Mapping[str, Any]], reference: str, ahead: str, behind: str) -> str:
     found = {kind: [row["beside"] for row in rows if row["found"] == kind] for kind in (ahead, behind, LUCK)}
-    told = [f"{reference} beats {_some(found[ahead], len(rows))}"] if found[ahead] else []
+    told = [f"{reference} beats {some_of(found[ahead], len(rows))}"] if found[ahead] else []
     verb = "beats" if len(found[behind]) == 1 else "beat"
-    told += [f"{_some(found[behind], len(rows))} {verb} {reference}"] if found[behind] else []
+    told += [f"{some_of(found[behind], len(rows))} {verb} {reference}"] if found[behind] else []
     if not told:
         return f"No difference to {reference} is more than luck may explain"
-    luck = [f"beside {_some(found[LUCK], len(rows))} it may be luck"] if found[LUCK] else []
+    luck = [f"beside {some_of(found[LUCK], len(rows))} it may be luck"] if found[LUCK] else []
     return "; ".join(told + luck)
-
-
-def _some(names: Sequence[str], of: int) -> str:
-    """Return two names at most, else their number."""
-    if len(names) <= 2:
-        return listed(names)
-    return f"all {of} others" if len(names) == of else f"{len(names)} of the {of} others"

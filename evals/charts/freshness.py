@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evals.charts.chart import HEIGHT, Chart, drawn
-from evals.charts.marks import arm_name, lines_of, marked_by, percent
+from evals.charts.marks import arm_name, dashed_by, lines_of, marked_by, percent
 
 LEAST_SECONDS = 0.01  # on the axis; what takes less stands there
 
@@ -63,11 +63,11 @@ def _time_line(test: str, timeline: Sequence[Mapping[str, Any]]) -> Chart:
         if row["test"] == test
     ]
     arms = list(dict.fromkeys(row["arm"] for row in rows))
-    marks = marked_by("arm", arms, dashed=True)
+    marks = marked_by("arm", arms)
     upward = alt.Y("accuracy_percent:Q", title=f"accuracy on {test}, %").scale(domain=[0, 100])
     across = alt.X("after:N", title="after", sort=None).scale(paddingInner=0.3).axis(labelAngle=0, labelLimit=90)
     base = drawn(rows).encode(x=across, xOffset=alt.XOffset("arm:N", sort=arms), color=marks["color"])
-    lines = base.mark_line(strokeWidth=1.5).encode(y=upward, strokeDash=marks["strokeDash"])
+    lines = base.mark_line(strokeWidth=1.5).encode(y=upward, strokeDash=dashed_by("arm", arms))
     spans = base.mark_rule(opacity=0.5).encode(y=alt.Y("from_percent:Q"), y2="to_percent:Q")
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(y=upward, shape=marks["shape"])
     note = f"Accuracy on the test texts of {test} after each step; upright lines are 95 % intervals."
@@ -80,15 +80,16 @@ def _time_title(test: str, rows: Sequence[Mapping[str, Any]]) -> str:
     told = {(row["arm"], row["after"]): row["accuracy_percent"] for row in rows}
     own = steps.index(test) if test in steps else 0
     gains, falls = _moves(told, steps[: own + 1][-2:]), _moves(told, [steps[own], steps[-1]])
-    words = []
+    words, gainer = [], ""
     if gains:
-        arm, (before, after) = max(gains.items(), key=lambda item: item[1][1] - item[1][0])
+        gainer, (before, after) = max(gains.items(), key=lambda item: item[1][1] - item[1][0])
         verb = "gains most from" if after > before else "gains nothing from"
-        words.append(f"{arm_name(arm)} {verb} {test}: {before:.0f} to {after:.0f} %")
+        words.append(f"{arm_name(gainer)} {verb} {test}: {before:.0f} to {after:.0f} %")
     if falls:
         arm, (before, after) = min(falls.items(), key=lambda item: item[1][1] - item[1][0])
-        told_fall = f"{arm_name(arm)} forgets most of {test}: {before:.0f} to {after:.0f} %"
-        words.append(told_fall if after < before else f"no arm forgets {test}")
+        who, what = "later it" if arm == gainer else arm_name(arm), "it" if gains else test
+        worst = f"{who} forgets most of {what}: {before:.0f} to {after:.0f} %"
+        words.append(worst if after < before else f"no arm forgets {what}")
     return "; ".join(words) or f"{len(told)} arms were tested on {test} once"
 
 

@@ -5,7 +5,7 @@ from statistics import mean, median
 from typing import Any
 
 from evals.charts.chart import GREY, HEIGHT, Chart, drawn
-from evals.charts.marks import arm_name, marked_by, percent
+from evals.charts.marks import arm_name, dashed_by, marked_by, percent
 
 Curves = Mapping[str, Mapping[Any, Mapping[Any, float]]]  # arm -> size -> repeat -> accuracy; keys are texts in JSON
 
@@ -26,14 +26,14 @@ def learning_chart(accuracy: Curves, crossings: Sequence[Mapping[str, Any]] = ()
     ]
     if not rows:
         return None
-    marks = marked_by("arm", list(accuracy), dashed=True)
+    marks = marked_by("arm", list(accuracy))
     sizes = sorted({row["examples"] for row in rows})
     across = alt.X("examples:Q", title="labelled examples").scale(type="log", domain=[sizes[0] / 1.2, sizes[-1] * 1.2])
     across = across.axis(values=sizes, format="d", grid=False, labelOverlap=True)
     upward = alt.Y("accuracy_percent:Q", title="accuracy, %").scale(zero=False)
     base = drawn(rows).encode(x=across, color=marks["color"])
     bands = base.mark_area(opacity=0.15).encode(y=alt.Y("from_percent:Q").scale(zero=False), y2="to_percent:Q")
-    lines = base.mark_line(strokeWidth=1.5).encode(y=upward, strokeDash=marks["strokeDash"])
+    lines = base.mark_line(strokeWidth=1.5).encode(y=upward, strokeDash=dashed_by("arm", list(accuracy)))
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(y=upward, shape=marks["shape"])
     points = _overtakings(rows, crossings)
     rings = drawn(points).mark_point(shape="diamond", size=220, color=GREY, strokeWidth=2, opacity=1)

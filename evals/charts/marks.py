@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     import altair as alt
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
-DASHES = ((1, 0), (7, 3), (2, 2), (7, 2, 2, 2), (12, 4), (4, 4), (1, 3), (12, 2, 2, 2))
+DASHES = ([1, 0], [7, 3], [2, 2], [7, 2, 2, 2], [12, 4], [4, 4], [1, 3], [12, 2, 2, 2])
 SHORT = "replace(datum.label, '@embedded:', '@')"  # a Vega expression: an arm's key as axes and legends tell it
-LETTER = 7.0  # pixels of a letter on an axis, in a wide font
+LETTER = 7.2  # pixels of a letter on an axis, in a wide font
 NAMED = 3  # in a title: more nobody reads
 
 
@@ -26,6 +26,13 @@ def listed(names: Sequence[str], most: int = NAMED) -> str:
     if len(told) > most + 1:
         told = [*told[:most], f"{len(told) - most} others"]
     return " and ".join(part for part in (", ".join(told[:-1]), told[-1]) if part)
+
+
+def some_of(names: Sequence[str], of: int) -> str:
+    """Return two arms' names at most, else how many of the others they are."""
+    if len(names) <= 2:
+        return listed(names)
+    return f"all {of} others" if len(names) == of else f"{len(names)} of the {of} others"
 
 
 def percent(share: float) -> float:
@@ -47,24 +54,35 @@ def lines_of(field: str, rows: Sequence[Row]) -> "alt.Y":
     return alt.Y(f"{field}:N", title=None, sort=None, axis=axis)
 
 
-def marked_by(field: str, values: Sequence[str], dashed: bool = False) -> dict[str, Any]:
-    """Return the channels that tell the values of a field apart, each by colour and shape, and a line by its dashes.
+def marked_by(field: str, values: Sequence[str]) -> dict[str, Any]:
+    """Return the channels that tell the values of a field apart: each has a colour, and a shape.
 
     One legend beneath the picture names them; it fits a narrow page.
     """
     import altair as alt
 
-    legend = alt.Legend(
-        orient="bottom", columns=2, columnPadding=24, title=None, labelExpr=SHORT, symbolSize=70, symbolOpacity=1
-    )
-
-    def scale(marks: Sequence[Any]) -> alt.Scale:
-        return alt.Scale(domain=list(values), range=[marks[n % len(marks)] for n in range(len(values))])
-
-    channels: dict[str, Any] = {
-        "color": alt.Color(f"{field}:N", scale=scale(SERIES), legend=legend),
-        "shape": alt.Shape(f"{field}:N", scale=scale(SHAPES), legend=legend),
+    return {
+        "color": alt.Color(f"{field}:N", scale=_scale(values, SERIES), legend=_legend()),
+        "shape": alt.Shape(f"{field}:N", scale=_scale(values, SHAPES), legend=_legend()),
     }
-    if dashed:
-        channels["strokeDash"] = alt.StrokeDash(f"{field}:N", scale=scale([list(d) for d in DASHES]), legend=legend)
-    return channels
+
+
+def dashed_by(field: str, values: Sequence[str], named: bool = False) -> "alt.StrokeDash":
+    """Return the channel that tells lines apart by their dashes; `named` in the legend where they bear no shapes."""
+    import altair as alt
+
+    return alt.StrokeDash(f"{field}:N", scale=_scale(values, DASHES), legend=_legend() if named else None)
+
+
+def _scale(values: Sequence[str], marks: Sequence[Any]) -> "alt.Scale":
+    import altair as alt
+
+    return alt.Scale(domain=list(values), range=[marks[number % len(marks)] for number in range(len(values))])
+
+
+def _legend() -> "alt.Legend":
+    import altair as alt
+
+    legend = alt.Legend(orient="bottom", columns=2, columnPadding=24, title=None, labelExpr=SHORT, symbolSize=70)
+    legend["symbolOpacity"] = 1  # also where the marks are faint
+    return legend

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from evals.advice.choice import Unit
 from evals.advice.wording import amount, changes, queries, significant
 from evals.charts.chart import BLUE, GREY, Chart, drawn
-from evals.charts.marks import arm_name, lines_of, listed, marked_by, percent
+from evals.charts.marks import arm_name, dashed_by, lines_of, listed, marked_by, percent
 from evals.costs import Load, UnitCosts, break_even_queries, cost_per_correct, monthly_cost
 
 if TYPE_CHECKING:
@@ -41,11 +41,11 @@ def month_chart(costs: Costs, load: Load, unit: Unit, chosen: str, rival: str | 
     if not rows:
         return None
     across, upward = _axes(field, f"{unit} a month")
-    marks = marked_by("arm", list(dict.fromkeys(row["arm"] for row in rows)), dashed=True)
+    arms = list(dict.fromkeys(row["arm"] for row in rows))
     width = alt.condition(alt.FieldOneOfPredicate(field="arm", oneOf=pair), alt.value(THICK), alt.value(THIN))
-    lines = drawn(rows).mark_line().encode(x=across, y=upward, color=marks["color"], strokeWidth=width)
+    lines = drawn(rows).mark_line().encode(x=across, y=upward, color=marked_by("arm", arms)["color"], strokeWidth=width)
     now = drawn([{"queries_per_month": load.queries}]).mark_rule(color=GREY, strokeDash=[3, 3]).encode(x=across)
-    layers = [now, lines.encode(strokeDash=marks["strokeDash"])]
+    layers = [now, lines.encode(strokeDash=dashed_by("arm", arms, named=True))]
     note = f"Dotted: {queries(load.queries)} a month, with {changes(load.changes)}."
     if at is not None and FEWEST <= at <= MOST:
         note = f"Diamond: break-even. {note}"

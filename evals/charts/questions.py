@@ -73,7 +73,7 @@ def _by_kind(rows: Sequence[Mapping[str, Any]], axis: str, title: str) -> Chart 
         return None
     kinds = list(dict.fromkeys(row["kind"] for row in rows))
     marks = marked_by("kind", kinds)
-    across = alt.X("from_percent:Q", title=axis).scale(domain=[0, 100])
+    across = alt.X("from_percent:Q", title=axis).scale(domain=[0, 100]).axis(tickCount=5)
     base = drawn(rows).encode(y=lines_of("arm", rows), yOffset=alt.YOffset("kind:N", sort=kinds), color=marks["color"])
     spans = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=across, x2="to_percent:Q")
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(x="percent:Q", shape=marks["shape"])

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from evals.charts.chart import GREY, HEIGHT, Chart, drawn
-from evals.charts.marks import arm_name, marked_by, percent
+from evals.charts.marks import arm_name, dashed_by, marked_by, percent
 
 FEWEST = 5  # texts, of a point that is drawn
 
@@ -34,13 +34,13 @@ def reliability_chart(details: Mapping[str, Mapping[str, Any]]) -> Chart | None:
     ]
     if not rows:
         return None
-    across = alt.X("sure_percent:Q", title="how sure the arm was, %").scale(domain=[0, 100])
+    across = alt.X("sure_percent:Q", title="how sure the arm was, %").scale(domain=[0, 100]).axis(tickCount=5)
     upward = alt.Y("right_percent:Q", title="how often it was right, %").scale(domain=[0, 100])
     ends = [{"sure_percent": end, "right_percent": end} for end in (0, 100)]
     diagonal = alt.Chart(alt.Data(values=ends)).mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1)
-    marks = marked_by("arm", list(known), dashed=True)
+    marks = marked_by("arm", list(known))
     base = drawn(rows).encode(x=across, y=upward)
-    lines = base.mark_line(strokeWidth=1.5).encode(color=marks["color"], strokeDash=marks["strokeDash"])
+    lines = base.mark_line(strokeWidth=1.5).encode(color=marks["color"], strokeDash=dashed_by("arm", list(known)))
     size = alt.Size("texts:Q", legend=None).scale(range=[15, 150])
     dots = base.mark_point(filled=True, opacity=1).encode(color=marks["color"], shape=marks["shape"], size=size)
     picture = alt.layer(diagonal.encode(x=across, y=upward), lines, dots).properties(height=HEIGHT)

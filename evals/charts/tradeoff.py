@@ -21,7 +21,7 @@ def latency_chart(results: Sequence[Row], names: Sequence[str]) -> Chart | None:
     """
     rows = _rows(results, names, "latency_p50_ms", "latency_ms")
     note = f"The median for one text at a time, warm; less than {LEAST_MS} ms stands there."
-    return _tradeoff(rows, "latency_ms", ("latency of one text, ms", "faster"), LEAST_MS, note)
+    return _tradeoff(rows, "latency_ms", ("latency of one text, ms", "slower"), LEAST_MS, note)
 
 
 def cost_chart(results: Sequence[Row], names: Sequence[str]) -> Chart | None:
@@ -31,7 +31,7 @@ def cost_chart(results: Sequence[Row], names: Sequence[str]) -> Chart | None:
     note = (
         "Dollars are seconds of this machine at your hourly price, or a remote LLM's tokens; what is free stands left."
     )
-    return _tradeoff(rows, "usd_per_1000", ("USD for 1,000 answers", "cheaper"), least, note) if least else None
+    return _tradeoff(rows, "usd_per_1000", ("USD for 1,000 answers", "dearer"), least, note) if least else None
 
 
 def pareto_front(points: Sequence[tuple[str, float, float]]) -> list[str]:
@@ -60,12 +60,12 @@ def _rows(results: Sequence[Row], names: Sequence[str], measure: str, field: str
 
 
 def _tradeoff(rows: list[dict[str, Any]], field: str, words: tuple[str, str], least: float, note: str) -> Chart | None:
-    """Return the chart; `words` are the title of the axis across, and what it is to have less of it."""
+    """Return the chart; `words` are the title of the axis across, and what it is to have more of it."""
     import altair as alt
 
     if len(rows) < 2:
         return None
-    axis, better = words
+    axis, worse = words
     front = pareto_front([(row["arm"], row[field], row["accuracy_percent"]) for row in rows])
     rows = [row | {"on_the_front": row["arm"] in front} for row in rows]
     shown = [row | {field: max(row[field], least)} for row in rows]
@@ -87,7 +87,7 @@ def _tradeoff(rows: list[dict[str, Any]], field: str, words: tuple[str, str], le
     ]
     picture = alt.layer(spans, steps.encode(x=across, y=upward), dots, *labels).properties(height=HEIGHT)
     note = f"Filled: the Pareto front. Upright: 95 % intervals. {note}"
-    return Chart(_title(front, better), picture, rows, note)
+    return Chart(_title(front, len(rows), worse), picture, rows, note)
 
 
 def _front() -> Any:
@@ -128,7 +128,9 @@ def _places(rows: Sequence[Mapping[str, Any]], field: str, domain: tuple[float, 
     return placed(dots, [arm_name(row["arm"]) for row in rows])
 
 
-def _title(front: Sequence[str], better: str) -> str:
+def _title(front: Sequence[str], arms: int, worse: str) -> str:
     if len(front) == 1:
-        return f"{listed(front)} is both more accurate and {better} than every other arm"
-    return f"The Pareto front is {listed(front, 5)}: nothing else is as accurate and {better}"
+        return f"{listed(front)} is alone on the Pareto front: every other arm is {worse} and no more accurate"
+    if len(front) == arms:
+        return f"All {arms} arms are on the Pareto front: the more accurate, the {worse}"
+    return f"Pareto front: {listed(front, 5)}; the others are {worse} and no more accurate"

@@ -58,7 +58,7 @@ def comparisons_table(contents: Contents) -> Table:
         [
             arm_name(pair["a"]),
             arm_name(pair["b"]),
-            f"{100 * pair['difference']:+.1f}",
+            _signed(pair["difference"]),
             _points(pair["ci"]),
             f"{pair['p_value']:.2g}",
             f"{pair['p_adjusted']:.2g}",
@@ -100,7 +100,7 @@ def _lead(pair: Mapping[str, Any] | None) -> str:
     """Return by how many points an arm is ahead of the reference, starred where that is more than luck explains."""
     if pair is None:
         return "–"
-    return f"{-100 * pair['difference']:+.1f}{' *' if pair['p_adjusted'] < SIGNIFICANT else ''}"
+    return f"{_signed(-pair['difference'])}{' *' if pair['p_adjusted'] < SIGNIFICANT else ''}"
 
 
 def _share(value: float | None) -> str:
@@ -112,7 +112,12 @@ def _span(interval: Sequence[float] | None) -> str:
 
 
 def _points(interval: Sequence[float]) -> str:
-    return "{:+.1f} – {:+.1f}".format(*(100 * bound for bound in interval))
+    return " – ".join(map(_signed, interval))
+
+
+def _signed(share: float) -> str:
+    """Return a difference in points, with a true minus sign."""
+    return f"{100 * share:+.1f}".replace("-", "−")
 
 
 def _number(value: float | None, form: str, missing: str = "–") -> str:

@@ -7,7 +7,7 @@ from evals.export import replacing
 from evals.reporting.contents import Contents
 from evals.reporting.markdown import markdown
 from evals.reporting.page import page
-from evals.reporting.pdf import pdf
+from evals.reporting.pdf import pdf_writer
 
 Form = Literal["html", "md", "pdf"]
 
@@ -18,7 +18,12 @@ def write_report(contents: Contents, form: Form, path: Path) -> None:
     Raises:
         BakeoffError: the file cannot be written; or, for a PDF, what writes it is not installed.
     """
-    written = markdown(contents) if form == "md" else page(contents)
-    document = pdf(written) if form == "pdf" else written.encode()
+    match form:
+        case "md":
+            document = markdown(contents).encode()
+        case "html":
+            document = page(contents).encode()
+        case "pdf":
+            document = pdf_writer()(page(contents))  # that there is a writer is known before anything is drawn
     with replacing(path) as draft:
         draft.write_bytes(document)

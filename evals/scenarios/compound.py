@@ -10,7 +10,7 @@ from statistics import fmean
 from typing import Any
 
 from evals.documents import ACCEPTED, sources_of
-from evals.grading import SHORT, states
+from evals.grading import states
 from evals.metrics import outcomes
 from evals.records import Record
 from evals.scenarios import knowledge
@@ -59,15 +59,11 @@ def parts_of(target: str) -> list[list[str]]:
 
 
 def covered(record: Record) -> float:
-    """Return the share of a question's parts that are answered, in [0, 1]; 0 for who recites whole passages.
+    """Return the share of a question's parts that are answered, in [0, 1]: of which an accepted answer is stated.
 
-    A part is answered where an accepted answer is stated, as in the suite `knowledge`; as many words as there make an
-    answer too long make one here, part by part.
+    The agent writes as much as in a chat; how many words it takes is a cost, and no fault as in the suite `knowledge`.
     """
-    parts, words = parts_of(record.target), len((record.label or "").split())
-    if words > SHORT * len(parts):
-        return 0.0
-    return fmean(any(states(record.label or "", answer) for answer in part) for part in parts)
+    return fmean(any(states(record.label or "", answer) for answer in part) for part in parts_of(record.target))
 
 
 def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Finding]:
@@ -93,8 +89,8 @@ def _coverage(own: Mapping[str, Sequence[Record]]) -> Finding:
         "Parts of the questions that are answered",
         ["arm", "questions", "n", "all parts", "parts", "documents found"],
         [[row["arm"], row["questions"], row["n"], *(_percent(row[name]) for name in measures)] for row in rows],
-        f"In per cent, with bootstrap intervals over questions. An answer of more than {SHORT} words a part answers"
-        " none. Documents found: of those that hold an answer, the share among the evidence.",
+        "In per cent, with bootstrap intervals over questions. A part is answered where an accepted answer is stated,"
+        " among whatever else. Documents found: the share of those named for a question that are among its evidence.",
         {"coverage": rows},
     )
 

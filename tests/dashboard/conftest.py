@@ -21,6 +21,7 @@ from lab.settings import settings
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 READY = 60_000  # milliseconds that a page may take on a machine that is busy with other tests
+expect.set_options(timeout=READY)
 WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=844)
 SUITE = """
 name: tiny

@@ -16,6 +16,7 @@ from finetune.training import measures
 from lab.datasets import Origin, load_split
 from tests.dashboard.conftest import NARROW, READY, View
 
+expect.set_options(READY)
 RATES = [1e-5, 2e-5, 3e-5, 5e-5, 7e-5, 1e-4, 1.5e-4, 2e-4, 3e-4, 5e-4, 7e-4, 1e-3, 2e-3]
 
 
@@ -69,7 +70,7 @@ def test_moving_a_slider_shows_the_nearest_runs_and_a_prediction_marked_as_one(
 
     page.get_by_role("slider", name="Batch size").press("ArrowRight")
     expect(page.get_by_text("No prediction: it would need runs that differ in batch size")).to_be_visible()
-    assert "learning_rate=0.002" in page.url
+    assert "learning_rate=2e-3" in page.url
     assert "batch_size=32" in page.url
     other = visit(address, NARROW, dark=True)
     expect(other.open("knobs", "Knobs").get_by_text("the same setting (trial 5 of my)")).to_be_visible()
@@ -88,8 +89,8 @@ def test_a_training_is_begun_watched_paused_gone_on_with_and_stopped(
     page.reload()
     page.get_by_role("slider", name="Batch size").press("Home")
     page.get_by_role("button", name="Train exactly this setting").click()
-    expect(page.get_by_text("is loading its data")).to_be_visible(timeout=READY)
-    expect(page.get_by_text("step 2")).to_be_visible(timeout=READY)
+    expect(page.get_by_text("is loading its data")).to_be_visible()
+    expect(page.get_by_text("step 2")).to_be_visible()
     expect(page.get_by_role("heading", name="has not been validated yet")).to_be_visible()
     page.get_by_role("button", name="Pause").click()
     expect(page.get_by_text("is paused; going on loses no step")).to_be_visible()
@@ -98,7 +99,7 @@ def test_a_training_is_begun_watched_paused_gone_on_with_and_stopped(
     page.get_by_role("button", name="Go on").click()
     expect(page.get_by_text("is training")).to_be_visible()
 
-    page.context.close()
+    page.goto("about:blank")
     again = visit(address).open("knobs?batch_size=1", "Knobs")
     expect(again.get_by_text("is training")).to_be_visible()
     expect(again.get_by_text(f"the same setting ({paused.name}, running)")).to_be_visible()

@@ -148,7 +148,7 @@ def test_a_prediction_comes_with_an_interval_and_its_check() -> None:
 def test_without_a_pattern_or_with_few_runs_nothing_is_predicted() -> None:
     with pytest.raises(BakeoffError, match="better than the mean") as refused:
         Surface.of(GROUND, _runs(lambda rate, epochs: 0.8))
-    assert "bakeoff sweep --data tweets --trials 36 --pruner none --no-train" in refused.value.fix
+    assert "bakeoff sweep --trials 36 --pruner none --no-train" in refused.value.fix
     few = _runs(lambda rate, epochs: rate)[:5]
     with pytest.raises(BakeoffError, match="5 on tweets"):
         Surface.of(GROUND, [*few, *few])
