@@ -26,14 +26,14 @@ def show_text(run: Run, place: Place) -> None:
     """Show one text of a run with everything that its arms left about it."""
     records = answers_at(run, place)
     in_words = suite_of(run).kind in ASKING
-    chart = None if in_words else scores_chart(records)
     left, right = st.columns([5, 6], gap="large")
     with left:
         _show_text(records[0])
-        _show_answers(run, [record for record in records if in_words or not record.scores])
     with right:
+        chart = None if in_words else scores_chart(records)
         if chart:
             show_chart(chart, "scores")
+        _show_answers(run, [record for record in records if in_words or not record.scores])
     _show_neighbours(run, records)
 
 

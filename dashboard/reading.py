@@ -35,7 +35,8 @@ class Summary:
     @property
     def label(self) -> str:
         """Return how a user knows it: what was run, on what, and when."""
-        return f"{self.suite} · {self.dataset} · {self.test} texts · {self.started[:16].replace('T', ' ')}"
+        told = f"{self.suite} · {self.dataset} · {self.test} texts · {self.started[:16].replace('T', ' ')}"
+        return told if self.statement else f"{told} · unfinished"
 
 
 def summaries(*kinds: str) -> list[Summary]:

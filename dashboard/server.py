@@ -32,6 +32,7 @@ OPTIONS: dict[str, Any] = {
     "client.showErrorDetails": "none",
     "client.showErrorLinks": False,
     "client.toolbarMode": "viewer",
+    "global.disableWidgetStateDuplicationWarning": True,  # what the address asks for stands above a default
     "logger.hideWelcomeMessage": True,
     "runner.postScriptGC": False,  # with the models' libraries loaded a full one takes half a second of each view
     "server.enableAgentApi": False,

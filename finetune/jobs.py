@@ -2,9 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from finetune.estimate import Estimate
 from finetune.folder import TrainingFolder, interrupted_training
 from finetune.hyperparameters import Hyperparameters
 from finetune.registry import champion_id, classifier_id, train_or_reuse
@@ -13,6 +12,9 @@ from lab.console import Console
 from lab.datasets import Origin, Split, load_dataset, split_dataset
 from lab.errors import BakeoffError
 from lab.settings import settings
+
+if TYPE_CHECKING:
+    from finetune.estimate import Estimate
 
 TOLD = ("steps", "epochs", "seconds", "train_loss", "validation")
 
@@ -72,7 +74,7 @@ class Job:
             *(part for name in self.report_to for part in ("--report-to", name)),
         ]
 
-    def estimate(self) -> Estimate:
+    def estimate(self) -> "Estimate":
         """Return what the training would take, from a few real steps."""
         from finetune.methods import estimate_model
 

@@ -49,7 +49,7 @@ def show() -> None:
 def _choose(known: Sequence[Summary]) -> tuple[Run, list[str], float | None]:
     """Return the run that is looked at, the names of those beside it, and the user's price of this machine."""
     finished_first = sorted(known, key=lambda one: not one.statement)
-    labels = {one.id: one.label if one.statement else f"{one.label} · unfinished" for one in finished_first}
+    labels = {one.id: one.label for one in finished_first}
     left, middle, right = st.columns([5, 5, 2])
     with left:
         chosen = choose("Run", list(labels), "run", labels.__getitem__)
@@ -111,12 +111,22 @@ def _show_charts(run: Run, document: Document, wanted: Slice) -> None:
         for column, (key, chart) in zip(st.columns(2, gap="large"), pairs[number : number + 2], strict=True):
             with column:
                 _show(key, chart)
-    measures = ("recall",) if wanted.classes else tuple(MEASURES)
+    if len(wanted.classes) != 1:  # of one class alone all of this is its accuracy
+        _show_classes(document, ("recall",) if wanted.classes else tuple(MEASURES))
+
+
+def _show_classes(document: Document, measures: Sequence[Measure]) -> None:
+    """Show how well each class is told; of some classes' texts alone the recall says it, and nothing else does."""
     with st.container():
         measure = st.segmented_control(
-            "Of each class", measures, default=measures[0], format_func=MEASURES.__getitem__, required=True,
-            key="measure", bind="query-params",
-        )  # fmt: skip
+            "Of each class",
+            measures,
+            default=measures[0],
+            format_func=MEASURES.__getitem__,
+            required=True,
+            key="measure",
+            bind="query-params",
+        )
         _show("classes", class_chart(document["details"], measure))
 
 

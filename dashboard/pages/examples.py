@@ -60,7 +60,7 @@ def _choose(run: Run, table: AnswerTable, show: str) -> Wanted:
         **{name: (TITLES[name], ["", *filter(None, values)]) for name, values in table.several.items()},
     }
     search, *columns = st.columns([3, *(2 for _ in options)])
-    words = search.text_input("Search the texts", key="words", bind="query-params", persist_state="session")
+    words = search.text_input("Search the texts", key="search", bind="query-params", persist_state="session")
     chosen = {"words": words.strip()}
     for column, (name, (title, values)) in zip(columns, options.items(), strict=True):
         with column:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from evals.charts.chart import LONGEST_NAME, SERIES, Row
+from lab.console import printable
 
 if TYPE_CHECKING:
     import altair as alt
@@ -77,7 +78,8 @@ def dashed_by(field: str, values: Sequence[str], named: bool = False) -> "alt.St
 def _scale(values: Sequence[str], marks: Sequence[Any]) -> "alt.Scale":
     import altair as alt
 
-    return alt.Scale(domain=list(values), range=[marks[number % len(marks)] for number in range(len(values))])
+    names = [printable(value) for value in values]  # as they stand in the rows that are drawn
+    return alt.Scale(domain=names, range=[marks[number % len(marks)] for number in range(len(values))])
 
 
 def _legend() -> "alt.Legend":

@@ -5,6 +5,7 @@ from typing import Any
 
 from evals.charts.chart import Chart, drawn
 from evals.charts.marks import arm_name, lines_of, marked_by, percent
+from lab.console import printable
 
 Result = Mapping[str, Any]
 
@@ -21,7 +22,7 @@ def runs_chart(results: Mapping[str, Mapping[str, Result]]) -> Chart | None:
     rows = [_row(arm, run, own[arm]) for arm in arms for run, own in results.items() if _is_answered(own.get(arm))]
     if not rows:
         return None
-    names = list(results)
+    names = [printable(name) for name in results]
     marks = marked_by("run", names)
     across = alt.X("from_percent:Q", title="accuracy, % of answered texts").scale(domain=[0, 100])
     base = drawn(rows).encode(y=lines_of("arm", rows), yOffset=alt.YOffset("run:N", sort=names), color=marks["color"])
