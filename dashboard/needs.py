@@ -17,12 +17,10 @@ UNKNOWN, NO_LIMIT = "unknown", "no limit"
 
 def ask_needs() -> Needs:
     """Let the user say what a month asks for; what nobody knows stays unknown."""
-    assumed = Needs()
-    queries = _slider("Queries a month", "queries_per_month", _decades(0, 7), assumed.queries_per_month)
-    changes = _slider("Changes of the data a month", "changes_per_month", [0, *_decades(-1, 3)], 1.0)
+    often, changing = Needs.queries_per_month, Needs.changes_per_month
     return Needs(
-        queries or 0.0,
-        changes or 0.0,
+        _slider("Queries a month", "queries_per_month", _decades(0, 7), often) or 0.0,
+        _slider("Changes of the data a month", "changes_per_month", [0, *_decades(-1, 3)], changing) or 0.0,
         usd_per_hour=ask_hour(),
         cost_per_error=_slider(
             "A wrong answer, USD",
@@ -45,14 +43,9 @@ def ask_needs() -> Needs:
 
 def ask_hour() -> float | None:
     """Let the user say what an hour of this machine costs, in USD; None where it is unknown."""
-    return _slider(
-        "An hour of this machine, USD",
-        "usd_per_hour",
-        _decades(-3, 2),
-        settings().usd_per_hour,
-        below=UNKNOWN,
-        hint="Unknown: costs are told in seconds.",
-    )
+    now = settings().usd_per_hour
+    hint = "Unknown: costs are told in seconds." if now is None else ""
+    return _slider("An hour of this machine, USD", "usd_per_hour", _decades(-3, 2), now, below=UNKNOWN, hint=hint)
 
 
 def ask_prices(arms: Candidates, listed: PriceList) -> PriceList:
