@@ -12,7 +12,7 @@ from evals.leakage import find_leaks
 from evals.manifest import deciding_settings, own_code, run_manifest
 from evals.metrics import Measured
 from evals.parallel import Crew, WorkersLost, performed
-from evals.records import Journal, Question, Record, read_records
+from evals.records import Journal, Outcome, Question, Record, read_outcomes, read_records
 from evals.scenarios import Moment, Plan, Scenario, grader_of, kind_of
 from evals.suite import Arm, Suite
 from evals.work import Piece, Task
@@ -51,6 +51,10 @@ class Run:
     def records(self) -> list[Record]:
         """Return the latest record of each question."""
         return list(self.answers().values())
+
+    def outcomes(self) -> dict[Question, Outcome]:
+        """Return what became of each question, for those who need not know the answers."""
+        return read_outcomes(Journal(self.folder / RECORDS))
 
     def require_finished(self) -> None:
         """Check that all answers are there.
@@ -186,10 +190,10 @@ class _Ledger:
         """Open a run's books; failures that can be retried are asked `again` if that is wanted."""
         self._run, self._suite, self._scenarios, self._fresh = run, suite, scenarios, fresh
         self._journal, self._measurements = Journal(run.folder / RECORDS), Journal(run.folder / MEASUREMENTS)
-        answers = run.answers()
-        self.done = {question for question, record in answers.items() if not (again and may_be_retried(record))}
-        self._answering = {record.arm for record in answers.values() if record.failure is None}
-        self._failing = {record.arm for record in answers.values() if record.failure is not None} - self._answering
+        outcomes = run.outcomes()
+        self.done = {question for question, outcome in outcomes.items() if not (again and outcome.may_be_retried)}
+        self._answering = {question.arm for question, outcome in outcomes.items() if outcome.failure is None}
+        self._failing = {question.arm for question in outcomes} - self._answering
         self._timed = {arm for arm, measured in run.measured().items() if measured.latencies_ms}
         self.broke: dict[str, str] = {}
         self.asked = sum(len(test) for scenario in scenarios for _, _, test in scenario.tests())  # of each arm
@@ -309,8 +313,3 @@ def _take(piece: Piece, ledger: _Ledger, budget: Budget, bar: Bar) -> None:
     if piece.moment and not piece.latencies_ms and not piece.fit.reused:  # an earlier run has paid for what is reused
         budget.spend(piece.arm, piece.fit.seconds, piece.fit.tokens)
     budget.check()
-
-
-def may_be_retried(record: Record) -> bool:
-    """Tell whether a record is a failure that need not come again."""
-    return record.failure is not None and record.failure_kind != "permanent"

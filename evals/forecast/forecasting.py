@@ -10,7 +10,7 @@ from evals.forecast.forecast import ArmForecast, Forecast
 from evals.forecast.parts import Part, whole_arm
 from evals.forecast.rates import Rates
 from evals.records import Question, Record
-from evals.runner import Run, may_be_retried, planned_run
+from evals.runner import Run, planned_run
 from evals.scenarios import Fits, Moment, Plan, Scenario
 from evals.suite import Arm, Suite
 from lab.console import progress
@@ -62,7 +62,8 @@ class _Past:
         records: dict[str, list[Record]] = {}
         for record in run.records():
             records.setdefault(record.arm, []).append(record)
-        done = [one.question for own in records.values() for one in own if not (retry_failures and may_be_retried(one))]
+        every = (record for own in records.values() for record in own)
+        done = [record.question for record in every if not (retry_failures and record.outcome.may_be_retried)]
         timed = {arm for arm, measured in run.measured().items() if measured.latencies_ms}
         failed = {arm for arm, own in records.items() if all(record.failure for record in own)}
         return cls(frozenset(done), records, run.fits(), frozenset(timed | failed))
