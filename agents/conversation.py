@@ -11,12 +11,11 @@ from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, Human
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.types import StateSnapshot, StreamMode
 
-from agents.budget import TurnBudget
 from agents.claims import check_claims, missing_sources
 from agents.graph import build_graph
 from agents.interruptible import Interruptible, Stop
 from agents.memory import Memory, Transcript, is_unfinished, new_id, summarise, unreachable_explained
-from agents.state import NOT_YET, Context, State, found_evidence, router_kind, turn_messages
+from agents.state import NOT_YET, Context, State, found_evidence, turn_messages
 from agents.team import build_team, opening, ordered
 from agents.tools.catalogue import Catalogue, offered_tools
 from agents.turn import ToolRun, Turn, tokens_of, tool_runs
@@ -167,7 +166,7 @@ class Conversation:
             self.entering(task["name"])
 
     def _context(self) -> Context:
-        return Context(self.llm, router_kind(self.llm), self.catalogue, TurnBudget.of(self.llm))
+        return Context(self.llm, self.catalogue)
 
     def _unheard(self, notes: Sequence[str]) -> list[str]:
         """Return the notes that this conversation has not told yet: each is worth saying once."""

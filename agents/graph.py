@@ -14,16 +14,15 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agents.budget import TurnBudget, new_calls
+from agents.budget import new_calls
 from agents.guard import NO_FOLLOW_UP, is_guarded, may_call, without_answers
 from agents.memory.summary import recalled
-from agents.prompts import answer_prompt, route_prompt
+from agents.prompts import CHOOSE, ROUTE, answer_prompt, route_prompt
 from agents.router import EmbeddedRouter, after_route, after_tools
-from agents.state import Context, Routing, State, found_evidence, router_kind, turn_messages
-from agents.tools.catalogue import Catalogue, explain_failure, offered_tools
+from agents.state import Context, Routing, State, found_evidence, turn_messages
+from agents.tools.catalogue import Catalogue, explain_failure, shared_tools
 from agents.tools.mcp import nearest_tool
 from lab.errors import BakeoffError
-from lab.llm import resolve_llm
 from lab.redact import reason
 
 
@@ -44,15 +43,12 @@ def build_graph(
 
 def open_graph() -> CompiledStateGraph[State, Context, State, State]:
     """Return the agent's graph as langgraph.json names it, for LangGraph's own tools: over the tools on offer here."""
-    return build_graph(offered_tools())
+    return build_graph(shared_tools())
 
 
 def _context(runtime: Runtime[Context]) -> Context:
-    """Return what the caller chose; LangGraph's own tools choose nothing, and get what the settings say."""
-    if runtime.context is not None:
-        return runtime.context
-    llm = resolve_llm()
-    return Context(llm, router_kind(llm), offered_tools(), TurnBudget.of(llm))
+    """Return what the caller chose; who chose nothing gets what the settings say."""
+    return runtime.context or Context()
 
 
 def add_tools(graph: StateGraph[Any, Context, Any, Any], catalogue: Catalogue) -> None:
@@ -109,7 +105,8 @@ def _with(message: AIMessage, said: str, calls: Sequence[ToolCall]) -> AIMessage
 def _ask_llm(state: State, context: Context) -> AIMessage | None:
     """Let an LLM with native tool calling decide; None if it takes no tools.
 
-    Where earlier answers are kept from it, what it says is neither shown nor the answer: it could not know enough.
+    Where earlier answers are kept from it, what it says is neither shown nor the answer: it could not know enough. The
+    answer is another call, so that it is asked for a word, lest the user wait for sentences that nobody reads.
 
     Raises:
         BakeoffError: it cannot be reached.
@@ -118,7 +115,8 @@ def _ask_llm(state: State, context: Context) -> AIMessage | None:
     read = recalled(without_answers(state) if guarded else state, context.llm)
     try:
         bound = context.llm.chat.bind_tools(list(context.catalogue.tools.values()))
-        decision = bound.invoke(route_prompt(read), {"tags": [TAG_NOSTREAM] * guarded})
+        prompt = route_prompt(read, CHOOSE if guarded else ROUTE)
+        decision = bound.invoke(prompt, {"tags": [TAG_NOSTREAM] * guarded})
         assert isinstance(decision, AIMessage)
         return decision.model_copy(update={"content": ""}) if guarded else decision
     except Exception as error:  # each provider's client has errors of its own

@@ -1,14 +1,15 @@
 """What travels through the graph in one turn, and what is fixed for it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
 
 from agents.budget import TurnBudget
-from agents.tools.catalogue import Catalogue
-from lab.llm import BaseLLM
+from agents.tools.catalogue import Catalogue, shared_tools
+from lab.llm import BaseLLM, resolve_llm
 from lab.settings import settings
 from rag import Evidence
 
@@ -44,12 +45,20 @@ class State(TypedDict):
 
 @dataclass(frozen=True)
 class Context:
-    """What the caller chooses per turn: the base LLM, who routes, the tools on offer, and what the turn may take."""
+    """What the caller chooses per turn, the base LLM and the tools on offer; LangGraph's own tools choose neither."""
 
-    llm: BaseLLM
-    router: RouterKind
-    catalogue: Catalogue
-    budget: TurnBudget
+    llm: BaseLLM = field(default_factory=resolve_llm)
+    catalogue: Catalogue = field(default_factory=shared_tools)
+
+    @cached_property
+    def router(self) -> RouterKind:
+        """Return who routes."""
+        return router_kind(self.llm)
+
+    @cached_property
+    def budget(self) -> TurnBudget:
+        """Return what the turn may take."""
+        return TurnBudget.of(self.llm)
 
 
 def router_kind(llm: BaseLLM) -> RouterKind:

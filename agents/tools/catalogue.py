@@ -14,6 +14,7 @@ from agents.tools.knowledge import search_knowledge
 from agents.tools.web import search_web
 from agents.tools.wikipedia import WikipediaTool
 from lab.errors import BakeoffError
+from lab.loading import loaded_once
 from lab.settings import settings
 from rag import Evidence
 
@@ -56,6 +57,15 @@ def offered_tools() -> Catalogue:
     from agents.tools.mcp import mcp_catalogue
 
     return own_tools() | mcp_catalogue()
+
+
+@loaded_once
+def shared_tools() -> Catalogue:
+    """Return the tools on offer, the same ones at each call: LangGraph's server opens the graph at every access.
+
+    So each MCP server is started once per process.
+    """
+    return offered_tools()
 
 
 def own_tools(label: Find = classify, search: Find = search_knowledge) -> Catalogue:

@@ -3,7 +3,7 @@
 import importlib.util
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agents import Conversation
 from agents.budget import TurnBudget, new_calls
 from agents.graph import open_graph
+from agents.tools.catalogue import shared_tools
 from lab.embeddings import Embedder
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM
@@ -100,15 +101,41 @@ def test_several_tools_run_at_the_same_time(scripted: Scripted, setting: Setting
     assert time.perf_counter() - start < sum(waited)
 
 
-def test_the_graph_opens_as_langgraph_json_names_it(setting: Setting) -> None:
+@pytest.fixture
+def shared_anew() -> Iterator[None]:
+    """The tools that a process shares, made anew for this test alone."""
+    shared_tools.cache_clear()  # type: ignore[attr-defined]
+    yield
+    shared_tools.cache_clear()  # type: ignore[attr-defined]
+
+
+def test_the_graph_opens_as_langgraph_json_names_it_and_starts_servers_once(
+    shared_anew: None, mcp_servers: Callable[..., None]
+) -> None:
+    mcp_servers(counted={"command": "sh", "args": ["-c", "echo once more >> started"]})
     document = json.loads((ROOT / "langgraph.json").read_text("utf-8"))
     path, _, name = document["graphs"]["agent"].partition(":")
     spec = importlib.util.spec_from_file_location("opened", ROOT / path)
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    done = getattr(module, name)().invoke({"messages": [HumanMessage("Thank you, that was kind!")], "rounds": 0})
-    assert done["messages"][-1].text
+    for chosen in (None, {}):  # LangGraph's server sends an empty context where the user chose nothing
+        done = getattr(module, name)().invoke({"messages": [HumanMessage("Thank you, that was kind!")]}, context=chosen)
+        assert done["messages"][-1].text
+    assert Path("started").read_text() == "once more\n"
+
+
+def test_who_chooses_tools_without_the_earlier_answers_is_asked_for_a_word(scripted: Scripted) -> None:
+    found = [calls("wikipedia", query="Marie Curie"), says("A physicist [1].")]
+    with ScriptedServer(*found, says("none"), says("You are welcome.")) as server:
+        conversation = Conversation(scripted(server))
+        conversation.answer("Who was Marie Curie?")
+        heard = [event for event in conversation.ask("Thank you!") if isinstance(event, str)]
+    assert "".join(heard).strip() == "You are welcome."
+    first, _, chooses, answers = (request.json["messages"] for request in server.requests)
+    assert "say only: none" in chooses[0]["content"]
+    assert "say only: none" not in first[0]["content"] + answers[0]["content"]
+    assert ["A physicist" in str(prompt) for prompt in (chooses, answers)] == [False, True]
 
 
 def test_the_readme_draws_the_graph_that_there_is() -> None:

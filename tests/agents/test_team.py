@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from agents import Conversation
-from agents.budget import TurnBudget
 from agents.state import Context
 from agents.team import build_team, opening, split_at_joints
 from agents.tools.catalogue import offered_tools
@@ -17,8 +16,7 @@ from tests.world import ScriptedServer, calls, says
 
 def _ask(question: str, llm: BaseLLM) -> dict[str, Any]:
     catalogue = offered_tools()
-    context = Context(llm, "embedded" if llm.embedded else "native", catalogue, TurnBudget.of(llm))
-    return build_team(catalogue).invoke(opening(question), context=context)
+    return build_team(catalogue).invoke(opening(question), context=Context(llm, catalogue))
 
 
 @pytest.mark.parametrize(
