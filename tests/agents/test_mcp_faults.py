@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,12 @@ def test_a_call_that_hangs_is_given_up_and_the_next_one_is_answered(mcp_servers:
     assert "no answer within 6 s" in hung.text
     assert time.monotonic() - began < TIME_OUT + 3
     assert _text(catalogue, "say", text="again") == "again"
+
+
+def test_a_lost_call_is_repeated_if_the_tool_only_reads(odd: Catalogue, tmp_path: Path) -> None:
+    assert _text(odd, "stumble", file=str(tmp_path / "stumbled")) == "up again"
+    assert call_tool(odd, "odd__lurch", {"file": str(tmp_path / "lurched")}).status == "error"
+    assert _text(odd, "lurch", file=str(tmp_path / "lurched")) == "up again"
 
 
 @pytest.mark.parametrize(("tool", "ok"), [("plant", True), ("refuse", False)])

@@ -23,6 +23,7 @@ from agents.mcp_server import access_token
 from agents.tools.mcp import mcp_catalogue
 from rag import add_documents
 from tests.conftest import Outcome
+from tests.world import Fault, FaultyProxy
 
 ROOT = Path(__file__).parents[2]
 SUITE = "name: x\nlatency_sample: 0\nreference: {name}\narms: [{{approach: majority, name: {name}}}]\n"
@@ -127,6 +128,13 @@ def test_over_http_the_token_opens_for_this_machine_alone(
     catalogue = mcp_catalogue()
     assert catalogue.missing == {}
     assert "train one with: bakeoff train" in call_tool(catalogue, "lab__classify", {"text": "x"}).text
+    with FaultyProxy(address) as proxy:  # a connection that is lost before a call is opened again
+        mcp_servers(lab={"url": f"{proxy.url}/mcp", "headers": {"Authorization": "Bearer ${OUR_TOKEN}"}})
+        proxy.fail_next(Fault.DISCONNECT)
+        dropped = mcp_catalogue()
+        assert dropped.missing == {}
+        proxy.fail_next(Fault.DISCONNECT)
+        assert "Marie_Curie" in str(call_tool(dropped, "lab__wikipedia", {"query": "Marie Curie"}).artifact)
     mcp_servers(lab={"url": address, "headers": {"Authorization": "Bearer not-this-one"}})
     refused_to_us = mcp_catalogue().missing["lab"]
     assert "check its url and headers in mcp.json" in refused_to_us

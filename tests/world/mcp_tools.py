@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from pathlib import Path
 
 from fastmcp import FastMCP
 from fastmcp.exceptions import ToolError
@@ -77,6 +78,21 @@ def die() -> str:
     """End."""
     sys.stderr.write("I have \x1b[31mlived\n")
     os._exit(3)
+
+
+@server.tool(annotations={"readOnlyHint": True})
+def stumble(file: str) -> str:
+    """End at the first call, which leaves a file; answer at the second."""
+    return lurch(file)
+
+
+@server.tool
+def lurch(file: str) -> str:
+    """Do the same, without a word on whether it may be called twice."""
+    if not Path(file).exists():
+        Path(file).touch()
+        os._exit(3)
+    return "up again"
 
 
 if __name__ == "__main__":

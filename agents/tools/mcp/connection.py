@@ -1,10 +1,12 @@
-"""One MCP server: started, asked, given up when it does not answer, started anew at the next call."""
+"""One MCP server: started, asked, asked again where that is safe, given up when it does not answer."""
 
 import asyncio
 import atexit
 import threading
-from collections.abc import Awaitable
+import time
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
 
@@ -23,6 +25,7 @@ Transport = StdioTransport | StreamableHttpTransport
 CLOSING_SECONDS = 8.0  # a server that ignores the end of its input is terminated after 2 s, and killed after 4
 LATE_SECONDS = 5.0  # for what is given up to be cleared away
 TAIL_BYTES = 4096
+BACKOFF_SECONDS = (0.1, 0.3)  # before a server whose connection was lost is asked again
 _STARTING = threading.Lock()
 
 
@@ -78,8 +81,23 @@ def _background() -> Background:
     return Background()
 
 
+class Lost(BakeoffError):
+    """The connection failed; `again` says whether nothing is done twice by asking once more."""
+
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class Started:
+    """A server that runs, and what langchain makes of its tools."""
+
+    transport: Transport
+    client: Client[Any]
+    tools: dict[str, StructuredTool]
+
+
 class Connection:
-    """A server, and what langchain makes of its tools."""
+    """A server, started at the first need, and anew when it was given up."""
 
     def __init__(self, server: Server) -> None:
         """Prepare; nothing is started yet."""
@@ -87,8 +105,7 @@ class Connection:
         self._log = (Workspace.current().home / "mcp" / f"{_file_name(server.name)}.log").resolve()
         self._log.unlink(missing_ok=True)
         self._changing = threading.Lock()
-        self._tools: dict[str, StructuredTool] | None = None
-        self._transport: Transport | None = None
+        self._running: Started | None = None
 
     def tools(self) -> dict[str, StructuredTool]:
         """Return the server's tools, by the names it gives them; it is started if it does not run.
@@ -96,24 +113,7 @@ class Connection:
         Raises:
             BakeoffError: it cannot be started, does not answer in time, or talks nonsense.
         """
-        with self._changing:
-            if self._tools is not None:
-                return self._tools
-            self._transport = self._new_transport()
-            background().keep(self._transport)
-            client = Client(
-                self._transport,
-                init_timeout=self.server.seconds,
-                log_handler=_ignore,
-                elicitation_handler=_decline,
-            )
-            try:
-                found = background().run(MCPAdapter(client).list_tools(), self.server.seconds)
-            except Exception as error:  # of asyncio, the system and two libraries
-                background().end(self._transport)
-                raise self._failure("tools", error) from error
-            self._tools = {tool.name: tool for tool in found if isinstance(tool, StructuredTool)}
-            return self._tools
+        return self._patiently(self._started).tools
 
     def call(self, name: str, arguments: dict[str, Any]) -> Result:
         """Return what a tool answers: its content blocks, and its structured content or None.
@@ -121,24 +121,65 @@ class Connection:
         Raises:
             BakeoffError: it reports an error, does not answer in time, or its server ended.
         """
-        tools, what = self.tools(), f"a result from {printable(name)}"
+        return self._patiently(lambda: self._called(name, arguments))
+
+    def _patiently(self, ask: Callable[[], T]) -> T:
+        """Ask, and again if the connection was lost in a harmless way; no longer than a call may take."""
+        until = time.monotonic() + self.server.seconds
+        for pause in BACKOFF_SECONDS:
+            try:
+                return ask()
+            except Lost as lost:
+                if not lost.again or time.monotonic() + pause > until:
+                    raise
+            time.sleep(pause)
+        return ask()
+
+    def _started(self) -> Started:
+        with self._changing:
+            if self._running is not None:
+                return self._running
+            transport = self._new_transport()
+            background().keep(transport)
+            client = Client(
+                transport, init_timeout=self.server.seconds, log_handler=_ignore, elicitation_handler=_decline
+            )
+            try:
+                found = background().run(MCPAdapter(client).list_tools(), self.server.seconds)
+            except Exception as error:  # of asyncio, the system and two libraries
+                background().end(transport)
+                away = self.server.url is not None and _is_unconnected(error)
+                raise self._failure("tools", error, again=away) from error
+            tools = {tool.name: tool for tool in found if isinstance(tool, StructuredTool)}
+            self._running = Started(transport, client, tools)
+            return self._running
+
+    def _called(self, name: str, arguments: dict[str, Any]) -> Result:
+        running, what = self._started(), f"a result from {printable(name)}"
+        tool, connected = running.tools[name], threading.Event()
+
+        async def call() -> Any:
+            async with running.client:  # the tool enters it too; here it tells what failed before the call was sent
+                connected.set()
+                return await tool.coroutine(**arguments)  # type: ignore[misc]
+
         try:
-            work: Awaitable[Result] = tools[name].coroutine(**arguments)  # type: ignore[misc]
-            blocks, artifact = background().run(work, self.server.seconds)
+            blocks, artifact = background().run(call(), self.server.seconds)
         except ToolException as error:
             said = f"an error, in its words: {self._quoted(reason(error))}"
             raise BakeoffError(f"{what} of {self._name}", said, "ask in another way") from error
         except Exception as error:  # of asyncio, the system and two libraries
-            self._give_up(tools)
-            raise self._failure(what, error) from error
+            self._give_up(running)
+            harmless = _may_be_repeated(tool) if connected.is_set() else _is_unconnected(error)
+            raise self._failure(what, error, again=harmless and not isinstance(error, TimeoutError)) from error
         return blocks, (artifact or {}).get("structured_content")
 
-    def _give_up(self, tools: dict[str, StructuredTool]) -> None:
+    def _give_up(self, running: Started) -> None:
         """End a server that hangs or has died, unless another call has done so; the next call starts it anew."""
         with self._changing:
-            if self._tools is tools and self._transport:
-                background().end(self._transport)
-                self._tools = None
+            if self._running is running:
+                background().end(running.transport)
+                self._running = None
 
     def _new_transport(self) -> Transport:
         server = self.server
@@ -153,7 +194,7 @@ class Connection:
     def _name(self) -> str:
         return f"MCP server {printable(self.server.name)}"
 
-    def _failure(self, what: str, error: Exception) -> BakeoffError:
+    def _failure(self, what: str, error: Exception, again: bool) -> Lost:
         """Return the error to show."""
         if isinstance(error, TimeoutError):
             got = f"no answer within {self.server.seconds:g} s"
@@ -161,7 +202,9 @@ class Connection:
             got = self._quoted(reason(error).removeprefix("Client failed to connect: ")) or type(error).__name__
             got += self._last_line()
         entry = "url and headers" if self.server.url else "command"
-        return BakeoffError(f"{what} of {self._name}", got, f"check its {entry} in mcp.json")
+        lost = Lost(f"{what} of {self._name}", got, f"check its {entry} in mcp.json")
+        lost.again = again
+        return lost
 
     def _last_line(self) -> str:
         """Return the last line that the server printed to its log, if there is one, in words."""
@@ -178,6 +221,17 @@ class Connection:
         for secret in self.server.secrets:
             text = text.replace(secret, "…")
         return printable(text)
+
+
+def _is_unconnected(error: Exception) -> bool:
+    """Say whether no connection came about; an answer that refuses one is an error of another kind in fastmcp."""
+    return isinstance(error, RuntimeError)
+
+
+def _may_be_repeated(tool: StructuredTool) -> bool:
+    """Say whether a tool calls itself one that only reads, or that does the same called twice."""
+    hints = (tool.metadata or {}).get("mcp", {}).get("tool", {}).get("annotations", {})
+    return bool(hints.get("read_only_hint") or hints.get("idempotent_hint"))
 
 
 async def _ignore(message: object) -> None:
