@@ -1,6 +1,7 @@
 """Secrets taken out of what is shown or kept: providers' errors echo what they were sent, and users paste keys."""
 
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -10,7 +11,8 @@ from pydantic import SecretStr
 from lab.settings import settings
 
 LONGEST = 200
-SECRET_NAMES = ("_API_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
+SECRET_NAME = re.compile(r"SECRET|TOKEN|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|API_?KEY|ACCESS_?KEY|_(KEY|PWD|PASS)$")
+PLACE = re.compile(r"_(FILE|PATH|DIR|DIRECTORY|URL|URI|NAME)$")  # tells where a secret is, and is none
 LEAST = 8  # characters of a secret in the environment; a shorter one would blot out ordinary words
 
 
@@ -49,8 +51,13 @@ def _known() -> Iterator[str]:
             yield value.get_secret_value()
             yield from _password(value.get_secret_value())
     for name, text in os.environ.items():
-        if name.upper().endswith(SECRET_NAMES) and len(text) >= LEAST:
+        if _is_secret(name.upper()) and len(text) >= LEAST:
             yield text
+
+
+def _is_secret(name: str) -> bool:
+    """Say whether an environment variable of this name holds a secret, by the customs of those who name them."""
+    return bool(SECRET_NAME.search(name)) and not PLACE.search(name)
 
 
 def _password(url: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.errors import BakeoffError
-from lab.redact import reason
+from lab.redact import reason, redacted
 from lab.settings import settings
 
 
@@ -27,6 +27,26 @@ def test_a_key_in_an_error_is_masked(setting: Callable[[str, str], None]) -> Non
     setting("OPENAI_API_KEY", "sk-very-secret")
     assert reason(ValueError("Incorrect API key: sk-very-secret.\nMore")) == "Incorrect API key: …."
     assert reason(ValueError()) == "ValueError"
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", True),
+        ("PGPASSWORD", True),
+        ("MYSQL_PWD", True),
+        ("AZURE_CLIENT_CREDENTIALS", True),
+        ("SOME_APIKEY_2", True),
+        ("OLDPWD", False),
+        ("KEYBOARD", False),
+        ("AWS_WEB_IDENTITY_TOKEN_FILE", False),
+    ],
+)
+def test_a_secret_in_the_environment_is_known_by_its_name(
+    name: str, secret: bool, setting: Callable[[str, str], None]
+) -> None:
+    setting(name, "what-it-holds")
+    assert ("what-it-holds" in redacted("it is what-it-holds")) is not secret
 
 
 @pytest.mark.parametrize(
