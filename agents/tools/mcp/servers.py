@@ -11,11 +11,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
-from agents.tools.mcp.trust import is_trusted, project_files, user_folder
+from agents.tools.mcp.trust import VARIABLE, is_trusted, project_files, user_folder
 from lab.settings import Settings, settings
 
-# ${NAME} and ${NAME:-default}, as in Claude Code's files.
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 SHORTEST_SECRET = 6  # characters; shorter values are words of the language
 
 
@@ -134,7 +132,7 @@ def _expanded(value: Any, refused: Collection[str]) -> Any:
         return {name: _expanded(part, refused) for name, part in value.items()}
     if isinstance(value, list):
         return [_expanded(part, refused) for part in value]
-    return _VARIABLE.sub(lambda found: _variable(found, refused), value) if isinstance(value, str) else value
+    return VARIABLE.sub(lambda found: _variable(found, refused), value) if isinstance(value, str) else value
 
 
 def _variable(found: re.Match[str], refused: Collection[str]) -> str:

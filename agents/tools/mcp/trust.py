@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import platformdirs
 
@@ -11,6 +13,7 @@ from lab.console import Console
 from lab.workspace import write_json
 
 PROJECT_FILES = ("mcp.json", ".mcp.json")
+VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")  # ${NAME} and ${NAME:-default}, as in Claude Code's files
 
 
 def user_folder() -> Path:
@@ -56,7 +59,7 @@ def confirm_project() -> None:
 
 
 def described(content: bytes) -> list[str]:
-    """Return one line per server that a file names, with the command or the address as it stands there."""
+    """Return one line per server that a file names: the command or the address as it stands there, and its effects."""
     try:
         servers = json.loads(content)["mcpServers"]
         return [f"  {name}: {_words(entry)}" for name, entry in servers.items()]
@@ -64,13 +67,22 @@ def described(content: bytes) -> list[str]:
         return ['  (no servers: it wants to be {"mcpServers": {…}})']
 
 
-def _words(entry: dict[str, object]) -> str:
-    """Return what an entry runs, and the variables that it sets, which may change what the command does."""
+def _words(entry: dict[str, Any]) -> str:
+    """Return what an entry runs, and what else tells whether to trust it; values may be secret, and are not shown."""
     arguments = entry.get("args")
     parts = [entry.get("url") or entry.get("command"), *(arguments if isinstance(arguments, list) else [])]
-    variables = entry.get("env")
-    set_by_it = f"  (sets {', '.join(variables)})" if isinstance(variables, dict) and variables else ""
-    return " ".join(map(str, parts)) + set_by_it
+    given = dict.fromkeys(found[1] for found in VARIABLE.finditer(json.dumps(entry)))
+    effects = [
+        f"{what} {', '.join(names)}"
+        for what, names in [
+            ("sets", entry.get("env")),
+            ("sends the headers", entry.get("headers")),
+            ("is given your", given),
+            ("starts in", [str(entry["cwd"])] if entry.get("cwd") else []),
+        ]
+        if isinstance(names, (dict, list)) and names
+    ]
+    return " ".join(map(str, parts)) + (f"  ({'; '.join(effects)})" if effects else "")
 
 
 def _memory() -> Path:
