@@ -81,8 +81,15 @@ class Conversation:
         return Transcript.of(self._snapshot().values.get("messages", []))
 
     def last_routing(self) -> dict[str, Any]:
-        """Return how the last question was routed; empty before the first."""
-        return _routing(self._snapshot().values)
+        """Return how the last question was routed, and what was decided; empty before the first."""
+        state = self._snapshot().values
+        if "routing" not in state:
+            return {}
+        decisions = [message for message in turn_messages(state["messages"]) if isinstance(message, AIMessage)]
+        called = list(dict.fromkeys(call["name"] for message in decisions for call in message.tool_calls))
+        by_scores = bool(state["routing"]["scores"])  # whoever they decide for says nothing first, unless it asks back
+        asked_back = by_scores and not called and bool(decisions and decisions[0].text)
+        return _routing(state) | {"called": called, "asked_back": asked_back}
 
     @property
     def left_behind(self) -> bool:

@@ -86,11 +86,12 @@ def _in_context(item: Evidence) -> tuple[str, str, str]:
 
 
 def show_routing(router: dict[str, Any]) -> None:
-    """Print who chose the tools, and the probability of each route as a bar."""
+    """Print who chose which tools, and the probability of each route as a bar."""
+    chosen = " and ".join(router["called"]) or ("to ask back" if router["asked_back"] else "no tool")
     if router["kind"] == "native":
-        Console().answer("the base LLM chose by itself, by native tool calling; it gives no probabilities")
+        Console().answer(f"the base LLM chose {chosen}, by native tool calling; it gives no probabilities")
         return
-    Console().answer("the embedded router chose, by these probabilities:")
+    Console().answer(f"the embedded router chose {chosen}" + (", by these probabilities:" if router["scores"] else ""))
     for route, probability in sorted(router["scores"].items(), key=lambda pair: -pair[1]):
         Console().answer(f"  {route:<12} {probability:6.1%}  {bar(probability)}".rstrip())
 

@@ -125,7 +125,10 @@ def test_an_unsure_router_asks_and_the_answer_settles_it(
         assert asked.answer.startswith("I am not sure what would help: shall I"), asked.router
         assert not asked.tools
         assert not server.requests, "no LLM was bothered"
+        assert conversation.last_routing()["asked_back"]
         settled = conversation.answer("look it up in Wikipedia")
+        told = conversation.last_routing()
+        assert (told["called"], told["asked_back"]) == (["wikipedia"], False)
     assert [run.name for run in settled.tools] == ["wikipedia"]
     assert UNCLEAR in settled.tools[0].arguments["query"]
 

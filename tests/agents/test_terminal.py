@@ -171,7 +171,7 @@ def test_the_slash_commands_say_what_there_is(session: Session, capsys: pytest.C
         return "".join(capsys.readouterr())
 
     assert "kettle.md" in told("/sources")
-    assert "the base LLM chose by itself" in told("/why")
+    assert "the base LLM chose knowledge, by native tool calling" in told("/why")
     assert "documents: 1 passages" in told("/index")
     assert "now called 'Kettles'" in told("/rename Kettles")
     assert "Kettles" in told("/resume")
@@ -256,9 +256,11 @@ def test_a_pipe_gets_the_text_as_it_is() -> None:
     assert written == ["a " * 100]
 
 
-def test_routing_is_drawn_as_bars(capsys: pytest.CaptureFixture[str]) -> None:
-    show_routing({"kind": "embedded", "scores": {"web": 0.05, "wikipedia": 0.9, "none": 0.05}})
+def test_routing_is_told_as_a_decision_and_drawn_as_bars(capsys: pytest.CaptureFixture[str]) -> None:
+    scores = {"web": 0.05, "wikipedia": 0.9, "none": 0.05}
+    show_routing({"kind": "embedded", "scores": scores, "called": ["wikipedia", "web"], "asked_back": False})
     lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "the embedded router chose wikipedia and web, by these probabilities:"
     assert lines[1].split() == ["wikipedia", "90.0%", "█" * 27]
     assert (bar(0), bar(1, 8), bar(0.5, 1)) == ("", "█" * 8, "▌")
 
