@@ -17,17 +17,17 @@ app = command_app("The agent's tools: list, call; trust a project's MCP servers.
 
 @app.command("list")
 def list_(json: Json = False) -> None:
-    """List the tools on offer, each with its JSON schema."""
+    """List the tools on offer, each with what it takes (with --json its JSON schema), and why others are missing."""
     from agents.tools import offered_tools
 
     console, catalogue = Console(), offered_tools()
     if json:
         tools = catalogue.tools.values()
-        console.document([{"name": t.name, "description": t.description, "schema": _schema(t)} for t in tools])
+        offered = [{"name": t.name, "description": t.description, "schema": _schema(t)} for t in tools]
+        console.document([*offered, *({"name": name, "missing": why} for name, why in catalogue.missing.items())])
         return
-    width = max(map(len, catalogue.tools))
     for tool in catalogue.tools.values():
-        console.answer(f"{tool.name:{width}} {tool.description}")
+        console.answer(f"{tool.name}({_parameters(_schema(tool))})\n    {tool.description}")
     for line in catalogue.missing.values():
         console.note(line)
 
@@ -75,6 +75,16 @@ def trust(
 def _schema(tool: "BaseTool") -> dict[str, Any]:
     """Return a tool's schema as JSON has it; an MCP server's comes as that."""
     return tool.args_schema if isinstance(tool.args_schema, dict) else tool.get_input_jsonschema()
+
+
+def _parameters(schema: dict[str, Any]) -> str:
+    """Return what a tool takes, like "query: string, limit?: integer": what may be left out has a question mark."""
+    required, told = schema.get("required", []), []
+    for name, kind in schema.get("properties", {}).items():
+        types = kind.get("type", "any") if isinstance(kind, dict) else "any"
+        words = types if isinstance(types, str) else "|".join(map(str, types))
+        told.append(f"{name}{'' if name in required else '?'}: {words}")
+    return ", ".join(told)
 
 
 def _arguments(text: str) -> dict[str, Any]:

@@ -224,7 +224,12 @@ def test_the_classifier_tool_tells_its_probabilities(with_classifier: Path) -> N
     assert "positive 0." in found.text
 
 
-def test_tools_list_shows_each_schema(bakeoff: Callable[..., Outcome]) -> None:
-    listed = {tool["name"]: tool["schema"] for tool in bakeoff("tools", "list", "--json").json}
-    assert set(listed) == {"wikipedia", "knowledge", "classify", "alerts"}
-    assert "text" in json.dumps(listed["classify"])
+def test_tools_list_shows_what_each_takes_and_what_is_missing(bakeoff: Callable[..., Outcome]) -> None:
+    listed = {tool["name"]: tool for tool in bakeoff("tools", "list", "--json").json}
+    offered = [name for name, tool in listed.items() if "schema" in tool]
+    assert offered == ["wikipedia", "knowledge", "classify", "alerts"]
+    assert "text" in json.dumps(listed["classify"]["schema"])
+    assert "TAVILY_API_KEY" in listed["web"]["missing"]
+    shown = bakeoff("tools", "list")
+    assert "classify(text: string)\n" in shown.out
+    assert "TAVILY_API_KEY" in shown.err
