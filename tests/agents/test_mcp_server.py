@@ -59,7 +59,7 @@ def listening() -> Iterator[tuple[str, str]]:
         process.kill()
 
 
-def test_over_stdio_the_tools_answer_and_the_runs_are_there(with_classifier: Path, run_id: str) -> None:
+def test_over_stdio_the_tools_answer_and_the_runs_are_there(quick_champion: Path, run_id: str) -> None:
     Path("kettle.md").write_text("# Kettles\n\nThe refund period of the Zephyr kettle is 45 days.\n")
     add_documents(Path("kettle.md"))
     # What the server writes to stdout is kept, to see that it is the protocol and nothing else.
@@ -76,6 +76,9 @@ def test_over_stdio_the_tools_answer_and_the_runs_are_there(with_classifier: Pat
             found = await _call(client, "search_index", query="How long is the refund period of the kettle?")
             assert "45 days" in found["evidence"][0]["text"]
             assert (await _call(client, "classify", text="I love this!"))["label"] == "positive"
+            suggested = await _call(client, "suggest", text="I love this, what a wonderful")
+            assert len(suggested["cases"]) == 5
+            assert suggested["cases"][0].keys() >= {"text", "label", "score"}
             looked_up = await _call(client, "wikipedia", query="Marie Curie")
             assert "Marie_Curie" in looked_up["evidence"][0]["source"]
             assert "snapshot" in looked_up["note"]

@@ -1,11 +1,9 @@
 """Suggestions for half-typed texts: cases, warnings that keep their word, a pipe, and a real terminal."""
 
-import csv
 import json
 import os
 import pty
 import select
-import shutil
 import subprocess
 import sys
 import time
@@ -17,39 +15,10 @@ import pytest
 
 from agents.suggest import Suggester
 from agents.suggest.foresight import CUTS, Scale, beginnings
-from finetune import Classifier, Hyperparameters
-from finetune.registry import classifier_folder, set_champion
-from lab.datasets import Dataset, load_dataset, split_dataset
-from lab.settings import settings
 from tests.conftest import Outcome
 
 ROOT = Path(__file__).parents[2]
 LONG = "I absolutely love this, what a wonderful and happy day"
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory: pytest.TempPathFactory, tweets: Dataset) -> Path:
-    """A workspace whose champion is a linear probe of a user's file, my.csv; copy it, do not write to it."""
-    folder = tmp_path_factory.mktemp("probe")
-    with (folder / "my.csv").open("w", newline="", encoding="utf-8") as file:
-        rows = ((example.text, example.label) for example in tweets.examples[600:900])
-        csv.writer(file).writerows([("text", "label"), *rows])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BAKEOFF_HOME", str(folder / "home"))
-        settings.cache_clear()
-        split = split_dataset(load_dataset(str(folder / "my.csv")))
-        probe = Classifier(hyperparameters=Hyperparameters(method="probe")).fit(split.train, split.validation)
-        probe.save(classifier_folder("mine"))
-        set_champion("mine", "a test")
-    settings.cache_clear()
-    return folder / "home"
-
-
-@pytest.fixture
-def quick_champion(prepared: Path, workspace: Path) -> Path:
-    """This test's workspace, with the probe as champion."""
-    shutil.copytree(prepared, workspace)
-    return workspace
 
 
 @pytest.fixture
