@@ -44,6 +44,8 @@ bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m benchmarks.querying
 	$(VENV)/bin/python -m benchmarks.growth
 	$(VENV)/bin/python -m benchmarks.suggesting
+	$(VENV)/bin/python -m benchmarks.agent
+	$(VENV)/bin/python -m benchmarks.dashboard
 
 # The README's pictures, anew from the workspace that `make demo` leaves.
 screenshots: $(VENV)/.installed-dev
