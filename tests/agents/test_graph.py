@@ -119,7 +119,8 @@ def test_the_graph_opens_as_langgraph_json_names_it_and_starts_servers_once(
     assert spec and spec.loader
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    for chosen in (None, {}):  # LangGraph's server sends an empty context where the user chose nothing
+    nothing: list[Any] = [None, {}]  # LangGraph's server sends an empty context where the user chose nothing
+    for chosen in nothing:
         done = getattr(module, name)().invoke({"messages": [HumanMessage("Thank you, that was kind!")]}, context=chosen)
         assert done["messages"][-1].text
     assert Path("started").read_text() == "once more\n"
