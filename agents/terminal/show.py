@@ -86,7 +86,12 @@ def _in_context(item: Evidence) -> tuple[str, str, str]:
 
 
 def show_routing(router: dict[str, Any]) -> None:
-    """Print who chose the tools, and the probability of each route as a bar."""
+    """Print who chose the tools, and the probability of each route as a bar; of a team's question part by part."""
+    for part in router.get("parts", ()):
+        say(part["question"])
+        show_routing(part)
+    if "parts" in router:
+        return
     if router["kind"] == "native":
         Console().answer("the base LLM chose by itself, by native tool calling; it gives no probabilities")
         return
