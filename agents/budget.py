@@ -1,7 +1,7 @@
 """What one question may take, so that a turn always ends: rounds of tools, tokens, dollars."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall
 
@@ -15,7 +15,7 @@ MOST_ROUNDS = 3  # of tools
 
 @dataclass(frozen=True)
 class TurnBudget:
-    """The most that one question may take.
+    """The most that one question may take, and what it has taken: several may work on it, and each shows what it said.
 
     Attributes:
         tokens: read and written by the base LLM.
@@ -26,6 +26,7 @@ class TurnBudget:
     tokens: int
     usd: float | None = None
     price: Price | None = None
+    _counted: dict[str | int, AIMessage] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def of(cls, llm: BaseLLM) -> "TurnBudget":
@@ -43,9 +44,15 @@ class TurnBudget:
             raise BakeoffError(f"a price for {llm.name}, as BAKEOFF_TURN_USD is set", "none", fix)
         return cls(chosen.turn_tokens, chosen.turn_usd, price)
 
-    def used_up(self, turn: Iterable[AnyMessage]) -> str:
-        """Return which limit this turn's messages have reached, in words; "" for none."""
-        usages = [m.usage_metadata for m in turn if isinstance(m, AIMessage) and m.usage_metadata]
+    def count(self, messages: Iterable[AnyMessage]) -> None:
+        """Take note of messages, each once however often it is shown."""
+        self._counted.update({m.id or id(m): m for m in messages if isinstance(m, AIMessage)})
+
+    def used_up(self, messages: Iterable[AnyMessage] = ()) -> str:
+        """Return which limit is reached by these messages and those counted before, in words; "" for none."""
+        self.count(messages)
+        counted = list(self._counted.values())  # in one step, for others may be counting
+        usages = [message.usage_metadata for message in counted if message.usage_metadata]
         tokens = sum(usage["total_tokens"] for usage in usages)
         if tokens >= self.tokens:
             return f"{tokens:,} tokens, of {self.tokens:,} (BAKEOFF_TURN_TOKENS)"
@@ -54,6 +61,11 @@ class TurnBudget:
         read, written = (sum(usage[part] for usage in usages) for part in ("input_tokens", "output_tokens"))
         usd = (read * self.price.input + written * self.price.output) / 1e6
         return f"${usd:.4f}, of ${self.usd:g} (BAKEOFF_TURN_USD)" if usd >= self.usd else ""
+
+
+def ended_by(limit: str) -> str:
+    """Return the answer to a question that ended before there was one: its budget's `limit` was reached."""
+    return f"No answer: this question has used up its {limit}. What was found is below."
 
 
 def new_calls(wanted: Sequence[ToolCall], turn: Iterable[AnyMessage]) -> list[ToolCall]:

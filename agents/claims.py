@@ -22,7 +22,9 @@ _CITATION = re.compile(r"\[\d+\]")
 _NUMBER = re.compile(r"(?<!\w)\[(\d{1,6})\]")
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 _NO_CLAIM = re.compile(
-    r"(i('m| am| do| don't|'ve| have| can|'d)|sorry|the (evidence|passages?|text) do|there is no)\b", re.IGNORECASE
+    r"(i('m| am| do| don't|'ve| have| can|'d)|sorry|the (evidence|passages?|text) do|there is no"
+    r"|nothing (that )?was found)\b|(no answer|the team stopped early):",
+    re.IGNORECASE,
 )
 _WRITTEN = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 _NUMBERS = {word: str(number) for number, word in enumerate(_WRITTEN, 2)}
@@ -53,8 +55,10 @@ def check_claims(answer: str, evidence: Sequence[Evidence]) -> list[Claim]:
     that turns the meaning round, such as "not", or facts of the passage joined in a wrong way.
     """
     said = [(text, span) for text, span in sentences(answer) if _claims_something(text)]
-    if not said or not evidence:
+    if not said:
         return []
+    if not evidence:
+        return [Claim(text, span, None, 0.0) for text, span in said]
     windows = [_windows(item.text) for item in evidence]
     vectors = Embedder.load().embed([text for text, _ in said] + [window for own in windows for window in own])
     claims, rest = vectors[: len(said)], vectors[len(said) :]

@@ -9,14 +9,16 @@ from typing import Any
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolCall, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import START
 from langgraph.types import StateSnapshot, StreamMode
 
 from agents.claims import check_claims, missing_sources
+from agents.findings import looked_up, routing_of
 from agents.graph import build_graph
 from agents.interruptible import Interruptible, Stop
 from agents.memory import Memory, Transcript, is_unfinished, new_id, summarise, unreachable_explained
-from agents.state import NOT_YET, Context, State, found_evidence, turn_messages
-from agents.team import build_team, opening, ordered
+from agents.state import NOT_YET, Context, RoutedPart, Routing, State, found_evidence, turn_messages
+from agents.team import TeamState, build_team, closing, opening
 from agents.tools.catalogue import Catalogue, offered_tools
 from agents.turn import ToolRun, Turn, tokens_of, tool_runs
 from lab.llm import BaseLLM, resolve_llm
@@ -24,7 +26,6 @@ from lab.llm import BaseLLM, resolve_llm
 STREAMED: Sequence[StreamMode] = ["updates", "messages", "tasks"]
 STREAMED_OF_TEAM: Sequence[StreamMode] = ["values", "tasks"]
 NO_ANSWER = "(no answer)"
-NOTHING_HOLDS = "Nothing that was found answers the question."
 
 
 @dataclass
@@ -56,14 +57,15 @@ class Conversation:
         """
         start = perf_counter()
         with self.memory.turn(self.id, question) if self.memory else nullcontext():
-            asked, notes, spent = self._prepared(question)
+            asked, notes, said = self._prepared(question)
+            context = self._context(said)
             if self.team:
-                done = yield from self._run_team(asked, question)
-                spent, trace = spent + tokens_of(done["messages"]), done["trace"]
+                done = yield from self._run_team(asked, context)
+                said, trace = [*said, *done["messages"]], done["trace"]
             else:
-                yield from self._run(asked)
+                yield from self._run(asked, context)
                 trace = []
-            turn = self._turn(self._snapshot().values, notes, perf_counter() - start, spent)
+            turn = self._turn(self._snapshot().values, notes, perf_counter() - start, tokens_of(said))
             yield replace(turn, trace=trace)
 
     def answer(self, question: str) -> Turn:
@@ -104,19 +106,19 @@ class Conversation:
         with unreachable_explained():
             return self._graph.get_state(self._config)
 
-    def _prepared(self, question: str) -> tuple[State, list[str], int]:
-        """Return what the graph is given, what to tell of it, and the tokens that a summary took."""
+    def _prepared(self, question: str) -> tuple[State, list[str], list[AnyMessage]]:
+        """Return what the graph is given, what to tell of it, and what the base LLM said for a summary."""
         before = self._snapshot()
         messages = before.values.get("messages", [])
         ending = _ending(messages) if is_unfinished(messages) else []
         state = State(messages=[*ending, HumanMessage(question)], routing=NOT_YET, rounds=0)
         made = summarise(messages, before.values.get("summary"), self.llm)
         if made is None:
-            return state, [], 0
+            return state, [], []
         state["summary"] = made.summary
-        return state, [made.note], made.tokens
+        return state, [made.note], made.said
 
-    def _run(self, asked: State) -> Generator["str | ToolRun", None, None]:
+    def _run(self, asked: State, context: Context) -> Generator["str | ToolRun", None, None]:
         calls: dict[str | None, ToolCall] = {}
         stop = Stop()
         # sync: written before the next step begins, so that whoever ends the process loses the step it was at alone.
@@ -124,7 +126,7 @@ class Conversation:
             self._graph.stream,
             asked,
             self._config | {"callbacks": [stop]},
-            context=self._context(),
+            context=context,
             stream_mode=STREAMED,
             durability="sync" if self.memory else "async",
         )
@@ -142,14 +144,18 @@ class Conversation:
                     elif isinstance(message, ToolMessage):
                         yield ToolRun.of(calls[message.tool_call_id], message)
 
-    def _run_team(self, asked: State, question: str) -> Generator["str | ToolRun", None, dict[str, Any]]:
-        """Let the team answer, and note what it found and said as this turn's messages; return how it ended."""
-        stop, done, told = Stop(), dict[str, Any](), 0
+    def _run_team(self, asked: State, context: Context) -> Generator["str | ToolRun", None, TeamState]:
+        """Let the team answer, and note what it found and said as this turn's messages; return how it ended.
+
+        The question is noted before it begins: whoever ends the process loses the answer alone.
+        """
+        self._graph.update_state(self._config, asked, as_node=START)
+        done, stop, told = opening(self._snapshot().values), Stop(), 0  # type: ignore[arg-type]
         steps: Any = partial(
             build_team(self.catalogue).stream,
-            opening(question),
+            done,
             {"callbacks": [stop]},
-            context=self._context(),
+            context=context,
             stream_mode=STREAMED_OF_TEAM,
         )
         for kind, part in self._turns.run(steps, stop):
@@ -160,10 +166,9 @@ class Conversation:
             for finding in done["findings"][told:]:
                 yield from tool_runs(finding["messages"])
             told = len(done["findings"])
-        answer = " ".join(done["answers"]) or NOTHING_HOLDS
-        found = [m for finding in ordered(done["findings"]) for m in finding["messages"] if m.type != "human"]
-        messages = [*asked["messages"], *found, AIMessage(answer)]
-        self._graph.update_state(self._config, asked | {"messages": messages}, as_node="answer")
+        answer = closing(done)
+        added = {"messages": [*looked_up(done["findings"]), AIMessage(answer)], "routing": routing_of(done["findings"])}
+        self._graph.update_state(self._config, added, as_node="answer")
         yield answer
         return done
 
@@ -172,8 +177,11 @@ class Conversation:
         if "input" in task:
             self.entering(task["name"])
 
-    def _context(self) -> Context:
-        return Context(self.llm, self.catalogue)
+    def _context(self, said: Sequence[AnyMessage]) -> Context:
+        """Return what holds for this turn, its budget less what was said for a summary."""
+        context = Context(self.llm, self.catalogue)
+        context.budget.count(said)
+        return context
 
     def _unheard(self, notes: Sequence[str]) -> list[str]:
         """Return the notes that this conversation has not told yet: each is worth saying once."""
@@ -205,6 +213,11 @@ def _routing(state: dict[str, Any]) -> dict[str, Any]:
     if "routing" not in state:
         return {}
     routing = state["routing"]
+    parts = [{"question": part["question"], **_decision(part)} for part in routing.get("parts", ())]
+    return _decision(routing) | ({"parts": parts} if parts else {})
+
+
+def _decision(routing: Routing | RoutedPart) -> dict[str, Any]:
     return {"kind": routing["kind"], "scores": {route: round(p, 4) for route, p in routing["scores"].items()}}
 
 

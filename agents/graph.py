@@ -14,7 +14,7 @@ from langgraph.prebuilt.tool_node import ToolCallRequest
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from agents.budget import new_calls
+from agents.budget import ended_by, new_calls
 from agents.guard import NO_FOLLOW_UP, is_guarded, may_call, without_answers
 from agents.memory.summary import recalled
 from agents.prompts import CHOOSE, ROUTE, answer_prompt, route_prompt
@@ -136,9 +136,7 @@ def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     turn = turn_messages(messages)
     used_up = context.budget.used_up(turn)
     if used_up:
-        return {
-            "messages": [AIMessage(f"No answer: this question has used up its {used_up}. What was found is below.")]
-        }
+        return {"messages": [AIMessage(ended_by(used_up))]}
     history = messages[: len(messages) - len(turn)]
     failures = [message.text for message in turn if isinstance(message, ToolMessage) and message.status == "error"]
     prompt = answer_prompt(history, turn[0].text, found_evidence(turn), failures)

@@ -16,12 +16,23 @@ from rag import Evidence
 RouterKind = Literal["native", "embedded"]
 
 
+class RoutedPart(TypedDict):
+    """How a part of a question was routed that a team split, and what came of it."""
+
+    question: str
+    kind: RouterKind
+    scores: dict[str, float]
+    called: list[str]
+    asked_back: bool
+
+
 class Routing(TypedDict):
     """How the last decision was made; `scores` are probabilities per route (embedded router only)."""
 
     kind: RouterKind
     scores: dict[str, float]
     note: str
+    parts: NotRequired[list[RoutedPart]]
 
 
 NOT_YET = Routing(kind="embedded", scores={}, note="")

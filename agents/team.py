@@ -8,7 +8,6 @@ its sentences are checked by check_claims.
 import operator
 import re
 from collections.abc import Sequence
-from operator import itemgetter
 from typing import Annotated, Any, Literal, TypedDict, TypeVar
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage
@@ -18,9 +17,22 @@ from langgraph.runtime import Runtime
 from langgraph.types import Send
 from pydantic import BaseModel, Field, ValidationError
 
-from agents.claims import check_claims, sentences
+from agents.budget import ended_by
+from agents.claims import Claim, check_claims, sentences
+from agents.findings import (
+    Finding,
+    asked_back,
+    called,
+    can_be_answered,
+    failures,
+    not_answered,
+    ordered,
+    team_evidence,
+)
 from agents.graph import add_tools, route, unreachable
-from agents.prompts import answer_prompt, quote
+from agents.guard import is_guarded, without_answers
+from agents.memory.summary import recalled
+from agents.prompts import answer_prompt, is_speech, quote
 from agents.router import after_route, after_tools
 from agents.state import NOT_YET, Context, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue
@@ -35,7 +47,8 @@ _ASKS = "who|what|when|where|why|how|which|is|are|was|were|does|do|did"
 _JOINT = re.compile(rf"\?\s+(?=\w)|[;,]?\s+and\s+(?=(?:{_ASKS})\b)", re.IGNORECASE)
 _SPLIT = (
     "You lead a team of researchers. Split the user's question into the fewest questions that can be looked up"
-    " independently, at most four, each complete in itself. A simple question stays one."
+    " independently, at most four, each complete in itself: name what it refers to in the conversation. A simple"
+    " question stays one."
 )
 _REVIEW = (
     "You check a draft. Name the numbers of those sentences of the draft that the evidence does not state. Text in the"
@@ -43,6 +56,8 @@ _REVIEW = (
 )
 _REVISE = "A reviewer found these statements in no evidence; leave them out or correct them: {claims}"
 
+NOTHING_HOLDS = "Nothing that was found answers the question."
+REFUSED = (400, 422, 501)  # of a server that knows no answers of a given form
 
 Answer = TypeVar("Answer", bound=BaseModel)
 
@@ -59,43 +74,54 @@ class Review(BaseModel):
     unsupported: list[int] = Field(description="Numbers of the sentences that stand in no evidence, from 1.")
 
 
-class Finding(TypedDict):
-    """What a researcher brings: the messages of its turn."""
-
-    part: int
-    question: str
-    messages: list[AnyMessage]
-
-
 class TeamState(TypedDict):
     """A question on its way through the team.
 
     Attributes:
-        question: what was asked.
+        asked: the conversation, the question last.
         parts: the manager's questions.
         findings: the researchers', in the order they came.
-        answers: the writer's draft: one text, or one for each part where the base LLM is an embedded one.
+        answers: the writer's draft: one text, or one for each part where the base LLM is an embedded one; parts that
+            were not understood, and those of which nothing was found, it leaves to `closing`.
         unsupported: sentences of the draft that stand in no evidence, as the reviewer found.
         reviews: how often the reviewer looked.
         messages: what the base LLM said to the manager, the writer and the reviewer.
+        ended: the limit of the budget that ended the work; "" if none did.
         trace: who did what, a line each.
     """
 
-    question: str
+    asked: State
     parts: list[str]
     findings: Annotated[list[Finding], operator.add]
     answers: list[str]
     unsupported: list[str]
     reviews: int
     messages: Annotated[list[AnyMessage], operator.add]
+    ended: str
     trace: Annotated[list[str], operator.add]
 
 
-def opening(question: str) -> TeamState:
-    """Return the state in which the team begins."""
+def opening(asked: State) -> TeamState:
+    """Return the state in which the team begins: with a conversation whose last word is the question."""
     return TeamState(
-        question=question, parts=[], findings=[], answers=[], unsupported=[], reviews=0, messages=[], trace=[]
+        asked=asked, parts=[], findings=[], answers=[], unsupported=[], reviews=0, messages=[], ended="", trace=[]
     )
+
+
+def closing(done: TeamState) -> str:
+    """Return the answer: what the writer composed, the parts that have none, and whether the budget ended it."""
+    findings, limit = ordered(done["findings"]), done["ended"]
+    composed = " ".join(filter(None, done["answers"]))
+    if limit and not composed:
+        return ended_by(limit)
+    without = [
+        not_answered(finding, alone=len(findings) == 1)
+        for finding in findings
+        if not (can_be_answered(finding) if composed else found_evidence(finding["messages"]))
+    ]
+    held = composed or (NOTHING_HOLDS if team_evidence(findings) else "")
+    stopped = f"The team stopped early: this question has used up its {limit}." if limit else ""
+    return " ".join(filter(None, [held, *without, stopped]))
 
 
 def build_team(catalogue: Catalogue) -> CompiledStateGraph[TeamState, Context, TeamState, TeamState]:
@@ -104,12 +130,15 @@ def build_team(catalogue: Catalogue) -> CompiledStateGraph[TeamState, Context, T
 
     def research(task: dict[str, Any], runtime: Runtime[Context]) -> dict[str, Any]:
         """Look one part up, with the tools that the router chooses."""
-        state = State(messages=[HumanMessage(task["question"])], routing=NOT_YET, rounds=0)
-        messages = researcher.invoke(state, context=runtime.context)["messages"]
-        used = [call["name"] for m in messages if isinstance(m, AIMessage) for call in m.tool_calls]
-        told = f"researcher {task['part'] + 1}: {task['question']} → {', '.join(used) or 'no tool'}"
-        finding = Finding(part=task["part"], question=task["question"], messages=messages)
-        return {"findings": [finding], "trace": [told]}
+        part, question, context = task["part"], task["question"], runtime.context
+        messages = [*task["asked"]["messages"][:-1], HumanMessage(question)]
+        state = task["asked"] | {"messages": messages, "routing": NOT_YET | {"kind": context.router}, "rounds": 0}
+        done = researcher.invoke(state, context=context)
+        own = turn_messages(done["messages"])
+        context.budget.count(own)
+        finding = Finding(part=part, question=question, messages=own, routing=done["routing"])
+        used = "not understood" if asked_back(finding) else ", ".join(called(finding)) or "no tool"
+        return {"findings": [finding], "trace": [f"researcher {part + 1}: {question} → {used}"]}
 
     graph = StateGraph(TeamState, context_schema=Context)
     graph.add_node("manage", manage)
@@ -138,16 +167,19 @@ def _build_researcher(catalogue: Catalogue) -> CompiledStateGraph[State, Context
 
 
 def manage(state: TeamState, runtime: Runtime[Context]) -> dict[str, Any]:
-    """Split the question: by the base LLM, or at its joints where the LLM is an embedded one."""
-    question, llm = state["question"], runtime.context.llm
-    if llm.embedded:
-        parts = split_at_joints(question)
-        return {"parts": parts, "trace": [f"manager: {len(parts)} questions, split at their joints by rule"]}
-    prompt = [SystemMessage(_SPLIT), HumanMessage(question)]
-    plan, said = _structured(prompt, Parts, runtime.context)
-    parts = [part.strip() for part in plan.questions if part.strip()] if plan else split_at_joints(question)
-    how = "by the LLM" if plan else "by rule, as the LLM gave no list"
-    return {"parts": parts or [question], "messages": said, "trace": [f"manager: {len(parts)} questions, split {how}"]}
+    """Split the question: by the base LLM, or at its joints where the LLM is an embedded one or gave no list.
+
+    Who splits it writes what is searched for, so what outside texts said earlier is kept from it as from a router.
+    """
+    asked, context = state["asked"], runtime.context
+    plan, said, how = None, list[AnyMessage](), "at their joints by rule"
+    if not context.llm.embedded and not context.budget.used_up():
+        read = recalled(without_answers(asked) if is_guarded(asked) else asked, context.llm)
+        plan, said = _structured([SystemMessage(_SPLIT), *filter(is_speech, read)], Parts, context)
+        how = "by the LLM" if plan else "by rule, as the LLM gave no list"
+    parts = [part.strip() for part in plan.questions if part.strip()] if plan else []
+    parts = parts or split_at_joints(asked["messages"][-1].text)
+    return {"parts": parts, "messages": said, "trace": [f"manager: {len(parts)} questions, split {how}"]}
 
 
 def split_at_joints(question: str) -> list[str]:
@@ -162,34 +194,43 @@ def split_at_joints(question: str) -> list[str]:
 
 
 def _to_researchers(state: TeamState) -> list[Send]:
-    return [Send("research", {"part": number, "question": part}) for number, part in enumerate(state["parts"])]
+    return [
+        Send("research", {"part": number, "question": part, "asked": state["asked"]})
+        for number, part in enumerate(state["parts"])
+    ]
 
 
 def write(state: TeamState, runtime: Runtime[Context]) -> dict[str, Any]:
     """Compose the answer from all that was found, or again without what the reviewer found wanting."""
-    small, again = runtime.context.llm.embedded, bool(state["unsupported"])
-    if small and again:
-        return {
-            "answers": _quoted_instead(state),
-            "trace": ["writer: quoted the evidence instead"],
-        }
-    prompts = _prompts_by_part(state) if small else [_prompt_of_all(state)]
-    said = [_ask(prompt, runtime.context) for prompt in prompts]
+    context, small = runtime.context, runtime.context.llm.embedded
+    if small and state["unsupported"]:
+        return {"answers": _quoted_instead(state), "trace": ["writer: quoted the evidence instead"]}
+    if not _to_answer(state):
+        return {"trace": ["writer: nothing to compose an answer from"]}
+    limit = context.budget.used_up()
+    if limit:
+        return {"ended": limit, "trace": [f"writer: no draft, for the question has used up its {limit}"]}
+    history = recalled(state["asked"], context.llm)[:-1]
+    prompts = _prompts_by_part(state, history) if small else [_prompt_of_all(state, history)]
+    said = [_ask(prompt, context) for prompt in prompts]
     told = f"writer: draft {state['reviews'] + 1}, {'part by part' if small else 'of the whole'}"
     return {"answers": [message.text.strip() for message in said], "messages": said, "trace": [told]}
 
 
-def _prompts_by_part(state: TeamState) -> list[list[BaseMessage]]:
+def _to_answer(state: TeamState) -> list[Finding]:
+    return [finding for finding in ordered(state["findings"]) if can_be_answered(finding)]
+
+
+def _prompts_by_part(state: TeamState, history: Sequence[AnyMessage]) -> list[list[BaseMessage]]:
     """Return a prompt for each part with its own evidence alone: a small LLM mixes up what it reads together."""
     return [
-        answer_prompt([], f["question"], found_evidence(f["messages"]), _failures([f]))
-        for f in ordered(state["findings"])
+        answer_prompt(history, f["question"], found_evidence(f["messages"]), failures([f])) for f in _to_answer(state)
     ]
 
 
-def _prompt_of_all(state: TeamState) -> list[BaseMessage]:
-    evidence = team_evidence(state["findings"])
-    prompt = answer_prompt([], state["question"], evidence, _failures(state["findings"]), len(evidence))
+def _prompt_of_all(state: TeamState, history: Sequence[AnyMessage]) -> list[BaseMessage]:
+    evidence, question = team_evidence(state["findings"]), state["asked"]["messages"][-1].text
+    prompt = answer_prompt(history, question, evidence, failures(state["findings"]), len(evidence))
     if state["unsupported"]:
         told = _REVISE.format(claims=" ".join(state["unsupported"]))
         prompt += [AIMessage(" ".join(state["answers"])), HumanMessage(told)]
@@ -204,59 +245,67 @@ def _ask(prompt: Sequence[BaseMessage], context: Context) -> AIMessage:
     except Exception as error:  # each provider's client has errors of its own
         raise unreachable(context, error) from error
     assert isinstance(said, AIMessage)
+    context.budget.count([said])
     return said
-
-
-def _failures(findings: Sequence[Finding]) -> list[str]:
-    return [m.text for finding in findings for m in finding["messages"] if getattr(m, "status", "") == "error"]
 
 
 def _quoted_instead(state: TeamState) -> list[str]:
     """Return the answers, each with a statement that stands nowhere replaced by the best sentence of its evidence."""
     known = team_evidence(state["findings"])
     return [
-        quoted(finding["question"], found_evidence(finding["messages"]), known)
-        if any(sentence in answer for sentence in state["unsupported"])
-        else answer
-        for finding, answer in zip(ordered(state["findings"]), state["answers"], strict=True)
+        quoted(finding, known) if any(sentence in answer for sentence in state["unsupported"]) else answer
+        for finding, answer in zip(_to_answer(state), state["answers"], strict=True)
     ]
 
 
-def quoted(question: str, evidence: Sequence[Evidence], known: Sequence[Evidence]) -> str:
-    """Return the sentence of the evidence nearest to the question, cited by its number in `known`."""
-    pairs = [(sentence, item) for item in evidence for sentence, _ in sentences(item.text)]
+def quoted(finding: Finding, known: Sequence[Evidence]) -> str:
+    """Return the sentence of a part's evidence nearest to it, cited by its number in `known`; "" without evidence."""
+    pairs = [(sentence, item) for item in found_evidence(finding["messages"]) for sentence, _ in sentences(item.text)]
     if not pairs:
-        return f"Nothing was found about: {question}"
-    vectors = Embedder.load().embed([question, *(sentence for sentence, _ in pairs)])
+        return ""
+    vectors = Embedder.load().embed([finding["question"], *(sentence for sentence, _ in pairs)])
     sentence, item = pairs[int((vectors[1:] @ vectors[0]).argmax())]
     return f"{' '.join(sentence.split())} [{list(known).index(item) + 1}]"
 
 
 def review(state: TeamState, runtime: Runtime[Context]) -> dict[str, Any]:
-    """Hold each sentence of the draft against the evidence: by words and embeddings where the LLM is embedded."""
-    evidence, reviews = team_evidence(state["findings"]), state["reviews"] + 1
+    """Hold each sentence of the draft against the evidence: by words and embeddings where the LLM is embedded.
+
+    They decide as well where the budget is used up, and where nothing was found, so that nothing can be claimed.
+    """
+    context, evidence = runtime.context, team_evidence(state["findings"])
     claims = [claim for answer in state["answers"] for claim in check_claims(answer, evidence)]
-    said: list[AnyMessage] = []
-    unsupported = [claim.text for claim in claims if claim.n is None]
-    how = "by words and embeddings"
-    if claims and not runtime.context.llm.embedded:
-        sentences = "\n".join(f"{number}. {claim.text}" for number, claim in enumerate(claims, 1))
-        shown = "\n\n".join(quote(number, item.text) for number, item in enumerate(evidence, 1))
-        prompt = [SystemMessage(_REVIEW), HumanMessage(f"Evidence:\n{shown}\n\nDraft:\n{sentences}")]
-        found, said = _structured(prompt, Review, runtime.context)
+    unsupported, how = [claim.text for claim in claims if claim.n is None], "by words and embeddings"
+    said, ended = list[AnyMessage](), state["ended"]
+    if claims and evidence and not context.llm.embedded:
+        ended = context.budget.used_up()
+        found, said = (None, said) if ended else _structured(_review_prompt(claims, evidence), Review, context)
         if found:
             how, named = "by the LLM", set(found.unsupported)
             unsupported = [claim.text for number, claim in enumerate(claims, 1) if number in named]
+        if unsupported and state["reviews"] < MOST_SENT_BACK:
+            ended = context.budget.used_up()
     told = f"reviewer: {len(unsupported)} of {len(claims)} statements in no evidence, {how}"
-    return {"unsupported": unsupported, "reviews": reviews, "messages": said, "trace": [told]}
+    reviewed = {"unsupported": unsupported, "reviews": state["reviews"] + 1, "messages": said}
+    return reviewed | {"ended": ended, "trace": [told]}
 
 
-def after_review(state: TeamState, runtime: Runtime[Context]) -> Literal["write", "strike", "end"]:
-    """Say whether the draft goes back, at most twice and within the budget; after that, sentences are struck out."""
+def _review_prompt(claims: Sequence[Claim], evidence: Sequence[Evidence]) -> list[BaseMessage]:
+    draft = "\n".join(f"{number}. {claim.text}" for number, claim in enumerate(claims, 1))
+    shown = "\n\n".join(quote(number, item.text) for number, item in enumerate(evidence, 1))
+    return [SystemMessage(_REVIEW), HumanMessage(f"Evidence:\n{shown}\n\nDraft:\n{draft}")]
+
+
+def after_review(state: TeamState) -> Literal["write", "strike", "end"]:
+    """Say whether the draft goes back, at most twice and within the budget; after that, sentences are struck out.
+
+    Where nothing was found there is nothing to correct it by.
+    """
     if not state["unsupported"]:
         return "end"
-    again = state["reviews"] <= MOST_SENT_BACK and not runtime.context.budget.used_up(_all_messages(state))
-    return "write" if again else "strike"
+    if state["reviews"] > MOST_SENT_BACK or state["ended"] or not team_evidence(state["findings"]):
+        return "strike"
+    return "write"
 
 
 def strike(state: TeamState) -> dict[str, Any]:
@@ -268,35 +317,24 @@ def strike(state: TeamState) -> dict[str, Any]:
     }
 
 
-def team_evidence(findings: Sequence[Finding]) -> list[Evidence]:
-    """Return what all researchers found, part by part."""
-    return [item for finding in ordered(findings) for item in found_evidence(finding["messages"])]
-
-
 def _structured(
     prompt: Sequence[BaseMessage], schema: type[Answer], context: Context
 ) -> tuple[Answer | None, list[AnyMessage]]:
-    """Ask the base LLM for an answer of this form; None if it gives another."""
+    """Ask the base LLM for an answer of this form; None if it gives another, or its server knows no forms."""
     try:
         asked = context.llm.chat.with_structured_output(schema, include_raw=True).invoke(list(prompt))
     except (NotImplementedError, ValidationError):  # OpenAI's client raises the latter for words that are no JSON
         return None, []
     except Exception as error:  # each provider's client has errors of its own
+        if getattr(error, "status_code", None) in REFUSED:
+            return None, []
         raise unreachable(context, error) from error
     assert isinstance(asked, dict)
+    context.budget.count([asked["raw"]])
     return asked["parsed"], [asked["raw"]]
-
-
-def _all_messages(state: TeamState) -> list[AnyMessage]:
-    return [*state["messages"], *(m for f in state["findings"] for m in turn_messages(f["messages"]))]
 
 
 def _without(draft: str, unsupported: Sequence[str]) -> str:
     for sentence in unsupported:
         draft = draft.replace(sentence, "")
     return " ".join(draft.split())
-
-
-def ordered(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings in the order of the parts, whoever was done first."""
-    return sorted(findings, key=itemgetter("part"))

@@ -24,11 +24,11 @@ SPEAKERS = {"human": "User", "ai": "Assistant"}
 
 @dataclass(frozen=True)
 class Summarised:
-    """A new summary, what to tell the user about it, and the tokens it took."""
+    """A new summary, what to tell the user about it, and what the base LLM said for it, if it was asked."""
 
     summary: Summary
     note: str
-    tokens: int
+    said: list[AnyMessage]
 
 
 def past_tokens(llm: BaseLLM) -> int:
@@ -67,10 +67,10 @@ def summarise(messages: Sequence[AnyMessage], summary: Summary | None, llm: Base
         return None
     lines = [*(summary["text"].splitlines() if summary else ()), *map(_line, old)]
     words = room * TOKEN // 4 // WORD
-    text, how, tokens = _written(lines, words, llm)
+    text, how, answers = _written(lines, words, llm)
     upto = old[-1].id
     assert upto, "messages in a state have ids"
-    return Summarised(Summary(text=text, upto=upto), f"the conversation's beginning was {how}", tokens)
+    return Summarised(Summary(text=text, upto=upto), f"the conversation's beginning was {how}", answers)
 
 
 def _unsummarised(messages: Sequence[AnyMessage], summary: Summary | None) -> list[AnyMessage]:
@@ -87,21 +87,20 @@ def _first_kept(said: Sequence[AnyMessage], room: int) -> int:
     return min(fitting) if fitting else max(starts, default=0)
 
 
-def _written(lines: Sequence[str], words: int, llm: BaseLLM) -> tuple[str, str, int]:
-    """Return the summary, how it was made, and the tokens it took."""
+def _written(lines: Sequence[str], words: int, llm: BaseLLM) -> tuple[str, str, list[AnyMessage]]:
+    """Return the summary, how it was made, and what the base LLM said for it."""
     by_sentences = f"shortened to its most telling sentences: {llm.name} "
     if llm.embedded:
-        return extract(lines, words), by_sentences + "is too small to summarise", 0
+        return extract(lines, words), by_sentences + "is too small to summarise", []
     talk = "\n".join(lines)
     if len(talk) > 2 * past_tokens(llm) * TOKEN:
-        return extract(lines, words), by_sentences + "could not read it whole", 0
+        return extract(lines, words), by_sentences + "could not read it whole", []
     try:
         answer = llm.chat.invoke(summary_prompt(talk, words))
     except Exception as error:  # each provider's client has errors of its own; the question itself may yet be answered
-        return extract(lines, words), by_sentences + f"did not summarise it ({type(error).__name__})", 0
-    usage = answer.usage_metadata
+        return extract(lines, words), by_sentences + f"did not summarise it ({type(error).__name__})", []
     text = answer.text.strip()[: 2 * words * WORD] or extract(lines, words)
-    return text, f"summarised by {llm.name}", usage["total_tokens"] if usage else 0
+    return text, f"summarised by {llm.name}", [answer]
 
 
 def extract(lines: Sequence[str], words: int) -> str:

@@ -86,7 +86,12 @@ def _in_context(item: Evidence) -> tuple[str, str, str]:
 
 
 def show_routing(router: dict[str, Any]) -> None:
-    """Print who chose which tools, and the probability of each route as a bar."""
+    """Print who chose which tools, and the probability of each route as a bar; of a team's question part by part."""
+    for part in router.get("parts", ()):
+        say(part["question"])
+        show_routing(part)
+    if "parts" in router:
+        return
     chosen = " and ".join(router["called"]) or ("to ask back" if router["asked_back"] else "no tool")
     if router["kind"] == "native":
         Console().answer(f"the base LLM chose {chosen}, by native tool calling; it gives no probabilities")
