@@ -14,16 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 
+from evals.approach import Prediction
+from evals.records import Question, Record
 from evals.scenarios import kind_of
 from evals.scenarios.data_efficiency import crossing_points
 from evals.scenarios.freshness import CHANGED, MISTAKEN, WITHDRAWN
 from evals.scenarios.robustness import CLEAN, PERTURBATIONS, emoji, typos
 from evals.suite import Suite, built_in_suites, load_suite
+from lab.datasets import Example
 from lab.errors import BakeoffError
 from tests.conftest import Outcome
 
 ROOT = Path(__file__).parents[2]
 TIMES = ("latency_p50_ms", "latency_p95_ms", "fit_seconds", "update_seconds", "seconds")
+EXAMPLE = Example("0", "a text", "y", "x:0")
 KINDS = ("data_efficiency", "freshness", "robustness")
 
 
@@ -66,6 +70,34 @@ def test_curves_cross_where_the_lead_begins_for_good() -> None:
     assert points[1] == pytest.approx(2 ** (5 + 2 / 3)), "the early lead is lost again: the later crossing counts"
     assert points[2] is None
     assert points[3] == 8, "ahead from the first size on"
+
+
+def test_a_seed_that_never_crosses_leaves_the_interval_open_and_variance_moves_the_crossing() -> None:
+    suite = load_suite("data_efficiency").only(["knn", "finetuned"], [])
+
+    def found(rights: dict[int, list[int]]) -> tuple[list[str], dict[str, Any]]:
+        """Return the finding's row where the tuned arm has so many of 10 right by size and seed, kNN always 5."""
+        hits = {"finetuned": rights, "knn": {size: [5] * len(own) for size, own in rights.items()}}
+        records = [
+            Record.of(Question(arm, f"{size}", "", "test", seed, f"{n}"), EXAMPLE, Prediction("yn"[n >= hit]), 0.1)
+            for arm, sizes in hits.items()
+            for size, seeds in sizes.items()
+            for seed, hit in enumerate(seeds)
+            for n in range(10)
+        ]
+        finding = kind_of(suite.kind).findings(suite, records, {})[1]
+        return list(finding.rows[0][2:]), finding.data["crossings"][0]
+
+    row, data = found({8: [3, 3, 4], 32: [7, 7, 6], 128: [9, 9, 9]})
+    assert row == ["16", "16 – 16", "20", "3 of 3"], "level at 16, ahead by a standard deviation from 20 on"
+    assert data["when_variance_counts"] == pytest.approx(20.3, abs=0.1)
+    row, data = found({8: [3, 3, 4], 32: [7, 7, 3], 128: [9, 9, 4]})
+    assert (row[0], row[3]) == ("16", "2 of 3")
+    assert row[1].endswith(" – beyond 128"), "a seed that never crosses is not left out"
+    assert row[2] == "never up to 128", "one seed in three stays behind: not to be relied on"
+    assert data["points"][2] is None
+    row, data = found({8: [3, 3, 4], 32: [4, 4, 4], 128: [9, 4, 4]})
+    assert (row[0], row[3]) == ("never up to 128", "1 of 3")
 
 
 def test_data_that_changes_is_tested_before_and_after_and_what_is_withdrawn_was_wrong() -> None:
