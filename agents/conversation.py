@@ -18,7 +18,7 @@ from agents.memory import Memory, Transcript, is_unfinished, new_id, summarise, 
 from agents.state import NOT_YET, Context, State, found_evidence, turn_messages
 from agents.team import build_team, opening, ordered
 from agents.tools.catalogue import Catalogue, offered_tools
-from agents.turn import ToolRun, Turn, tokens_of, tool_runs
+from agents.turn import ToolRun, Turn, output_tokens_of, tokens_of, tool_runs
 from lab.llm import BaseLLM, resolve_llm
 
 STREAMED: Sequence[StreamMode] = ["updates", "messages", "tasks"]
@@ -59,12 +59,16 @@ class Conversation:
             asked, notes, spent = self._prepared(question)
             if self.team:
                 done = yield from self._run_team(asked, question)
-                spent, trace = spent + tokens_of(done["messages"]), done["trace"]
+                spent, written, trace = (
+                    spent + tokens_of(done["messages"]),
+                    output_tokens_of(done["messages"]),
+                    done["trace"],
+                )
             else:
                 yield from self._run(asked)
-                trace = []
+                written, trace = 0, []
             turn = self._turn(self._snapshot().values, notes, perf_counter() - start, spent)
-            yield replace(turn, trace=trace)
+            yield replace(turn, trace=trace, output_tokens=turn.output_tokens + written)
 
     def answer(self, question: str) -> Turn:
         """Ask and wait for the whole turn."""
@@ -198,6 +202,7 @@ class Conversation:
             router=_routing(state),
             seconds=seconds,
             tokens=spent + tokens_of(messages),
+            output_tokens=output_tokens_of(messages),
         )
 
 

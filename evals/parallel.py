@@ -18,7 +18,7 @@ from lab.settings import overridden, settings
 
 Where = Literal["processes", "threads"]
 REACHABLE = 5.0  # seconds for a cluster to take a connection
-# Settings that a worker takes over: what decides an answer, how it is asked for, and where requests go. Keys are its own.
+# Settings that a worker takes over: what decides an answer, how it is asked for and where. Keys it has of its own.
 CARRIED = (*DECIDING, "concurrency", "timeout_seconds", "reranker", "wikipedia_lang", "chroma_url")
 CUSTOMARY = ("openai_base_url", "tavily_api_base_url", "wikipedia_api_url")  # likewise, under names that everybody uses
 CLIENTS = ("ANTHROPIC_BASE_URL", "OLLAMA_HOST", "HF_ENDPOINT")  # addresses that providers' own clients look up

@@ -137,7 +137,7 @@ def typical(points: Sequence[float | None]) -> float | None:
 
 
 def steady_crossing(tuned: Means, other: Means) -> float | None:
-    """Return the size from which on the mean of `tuned` stays above that of `other` by a standard deviation of its seeds.
+    """Return from which size on the mean of `tuned`, less its seeds' standard deviation, stays above that of `other`.
 
     None where it never does.
     """

@@ -123,7 +123,7 @@ def test_a_cluster_that_is_not_there_is_one_line(address: str, suite: Suite) -> 
 
 
 def _at_once(suite: Suite) -> Suite:
-    """Return the slow suite with its arms answering without delay, one after the other: another run, the same answers."""
+    """Return the slow suite with arms that answer without delay: another run, the same answers."""
     slow, *others = suite.arms
     return suite.model_copy(update={"arms": (slow.model_copy(update={"options": {"seconds": 0.0}}), *others)})
 

@@ -16,11 +16,11 @@ import pytest
 
 from evals.approach import Prediction
 from evals.records import Question, Record
-from evals.scenarios import kind_of
+from evals.scenarios import Moment, PricedFit, kind_of
 from evals.scenarios.data_efficiency import crossing_points
 from evals.scenarios.freshness import CHANGED, MISTAKEN, WITHDRAWN
 from evals.scenarios.robustness import CLEAN, PERTURBATIONS, emoji, typos
-from evals.suite import Suite, built_in_suites, load_suite
+from evals.suite import Arm, Suite, built_in_suites, load_suite
 from lab.datasets import Example
 from lab.errors import BakeoffError
 from tests.conftest import Outcome
@@ -119,6 +119,33 @@ def test_data_that_changes_is_tested_before_and_after_and_what_is_withdrawn_was_
     tests = [test for step in steps[:5] for name, test in step.tests.items() if name != WITHDRAWN]
     tested = {example.id for test in tests for example in test.examples}
     assert not tested & known.keys()
+
+
+def test_a_change_and_a_swap_are_told_in_seconds_tokens_and_dollars(setting: Callable[[str, str], None]) -> None:
+    setting("BAKEOFF_USD_PER_HOUR", "3600")  # a dollar a second
+    suite = load_suite("freshness").only(["knn"], [])
+    remote = Arm(approach="rag", llm="openai:x", name="remote")
+    suite = suite.model_copy(update={"arms": (*suite.arms, remote, remote.model_copy(update={"name": "unpriced"}))})
+    took = {"knn": PricedFit(2.0), "remote": PricedFit(2.0, tokens=70, tokens_usd=5.0)}
+    took["unpriced"] = PricedFit(2.0, tokens=70, tokens_usd=None)
+    fits = {Moment(arm, "", 0, "amazon"): fit for arm, fit in took.items()}
+    changes, _ = kind_of("freshness").findings(suite, [], fits)
+    cells = {row[0]: row[-3:] for row in changes.rows if row[1] == "amazon"}
+    assert cells == {
+        "knn": ["2.0", "0", "2.0000"],
+        "remote": ["2.0", "70", "7.0000"],
+        "unpriced": ["2.0", "70", "unknown"],
+    }
+    suite = load_suite("portability").only(["finetuned"], [])
+    records = [
+        Record.of(Question(arm.key, "", "", "test", 0, f"{n}"), EXAMPLE, Prediction("yn"[n % 3 == 0]), 0.1)
+        for arm in suite.arms
+        for n in range(9)
+    ]
+    swaps, *_ = kind_of("portability").findings(
+        suite, records, {Moment("finetuned@minilm-3", "", 0, ""): PricedFit(9.0)}
+    )
+    assert swaps.rows[0][-2:] == ["trained again, 9 s", "9.0000"]
 
 
 def test_perturbations_change_the_text_and_nothing_else() -> None:
