@@ -20,7 +20,7 @@ from agents.memory import Memory, Transcript, is_unfinished, new_id, summarise, 
 from agents.state import NOT_YET, Context, RoutedPart, Routing, State, found_evidence, turn_messages
 from agents.team import TeamState, build_team, closing, opening
 from agents.tools.catalogue import Catalogue, offered_tools
-from agents.turn import ToolRun, Turn, tokens_of, tool_runs
+from agents.turn import ToolRun, Turn, output_tokens_of, tokens_of, tool_runs
 from lab.llm import BaseLLM, resolve_llm
 
 STREAMED: Sequence[StreamMode] = ["updates", "messages", "tasks"]
@@ -65,7 +65,7 @@ class Conversation:
             else:
                 yield from self._run(asked, context)
                 trace = []
-            turn = self._turn(self._snapshot().values, notes, perf_counter() - start, tokens_of(said))
+            turn = self._turn(self._snapshot().values, notes, perf_counter() - start, said)
             yield replace(turn, trace=trace)
 
     def answer(self, question: str) -> Turn:
@@ -189,7 +189,7 @@ class Conversation:
         self._told.update(fresh)
         return fresh
 
-    def _turn(self, state: dict[str, Any], notes: list[str], seconds: float, spent: int) -> Turn:
+    def _turn(self, state: dict[str, Any], notes: list[str], seconds: float, said: Sequence[AnyMessage]) -> Turn:
         messages: list[AnyMessage] = turn_messages(state["messages"])
         results = [message for message in messages if isinstance(message, ToolMessage)]
         unreached = [f"{result.name}: {result.text}" for result in results if result.status == "error"]
@@ -205,7 +205,8 @@ class Conversation:
             llm=self.llm.name,
             router=_routing(state),
             seconds=seconds,
-            tokens=spent + tokens_of(messages),
+            tokens=tokens_of([*said, *messages]),
+            output_tokens=output_tokens_of([*said, *messages]),
         )
 
 
@@ -213,7 +214,7 @@ def _routing(state: dict[str, Any]) -> dict[str, Any]:
     if "routing" not in state:
         return {}
     routing = state["routing"]
-    parts = [{"question": part["question"], **_decision(part)} for part in routing.get("parts", ())]
+    parts = [{**part, **_decision(part)} for part in routing.get("parts", ())]
     return _decision(routing) | ({"parts": parts} if parts else {})
 
 

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
+from langchain_core.messages.ai import UsageMetadata
 
 from agents.claims import Claim
 from rag import Evidence
@@ -42,8 +43,17 @@ def tool_runs(messages: Sequence[AnyMessage]) -> list[ToolRun]:
 
 def tokens_of(messages: Sequence[AnyMessage]) -> int:
     """Return the tokens that LLMs read and wrote for these messages."""
+    return sum(usage["total_tokens"] for usage in _usages(messages))
+
+
+def output_tokens_of(messages: Sequence[AnyMessage]) -> int:
+    """Return the tokens that LLMs wrote for these messages."""
+    return sum(usage["output_tokens"] for usage in _usages(messages))
+
+
+def _usages(messages: Sequence[AnyMessage]) -> list[UsageMetadata]:
     usages = [message.usage_metadata for message in messages if isinstance(message, AIMessage)]
-    return sum(usage["total_tokens"] for usage in usages if usage)
+    return [usage for usage in usages if usage]
 
 
 @dataclass(frozen=True)
@@ -60,6 +70,7 @@ class Turn:
     seconds: float
     tokens: int
     trace: list[str] = field(default_factory=list)  # who of a team did what
+    output_tokens: int = 0  # those of `tokens` that were written
 
     def document(self) -> dict[str, Any]:
         """Return the turn as the JSON document of `bakeoff chat -q … --json`."""

@@ -16,6 +16,7 @@ from evals.records import Record
 from evals.runner import MANIFEST, RECORDS, Run
 from evals.scenarios import grader_of
 from evals.suite import ASKING
+from lab.prices import load_prices
 
 KEPT_TABLES, KEPT_SCORES, KEPT_PLANS = 8, 64, 4
 
@@ -80,7 +81,7 @@ def _known(folder: str, state: Stamp | None) -> Known:
 def _scored(folder: str, state: Stamp | None, wanted: Slice, usd_per_hour: float | None) -> dict[str, Any]:
     run = Run(Path(folder))
     suite = suite_of(run)
-    return scored(suite, wanted.of(suite, records_of(run)), measured_of(run), usd_per_hour)
+    return scored(suite, wanted.of(suite, records_of(run)), measured_of(run), usd_per_hour, load_prices(run.own_prices))
 
 
 @st.cache_resource(max_entries=KEPT_SCORES, show_spinner="Comparing …", hash_funcs={Slice: repr})

@@ -10,14 +10,18 @@ from evals.records import Record
 from evals.scenarios.portability import swaps
 from evals.suite import Suite
 from evals.verdict import decide
-from lab.prices import load_prices
+from lab.prices import PriceList
 from lab.statistics import compare
 
 ByArm = Mapping[str, Sequence[Record]]
 
 
 def scored(
-    suite: Suite, by_arm: ByArm, measured: Mapping[str, Measured], usd_per_hour: float | None = None
+    suite: Suite,
+    by_arm: ByArm,
+    measured: Mapping[str, Measured],
+    usd_per_hour: float | None = None,
+    prices: PriceList | None = None,
 ) -> dict[str, Any]:
     """Return results, comparisons, verdict and details of these records, as results.json has them.
 
@@ -26,9 +30,10 @@ def scored(
         by_arm: its records, or some of them; an arm without any has no accuracy.
         measured: of the whole run: latencies, and what it took to get ready, are not those of some texts.
         usd_per_hour: the user's price of this machine; None leaves what depends on it unknown.
+        prices: of remote LLMs; none leaves what their tokens cost unknown.
     """
     rights = {key: outcomes(own) for key, own in by_arm.items()}
-    rows = _rows(suite, by_arm, measured, usd_per_hour)
+    rows = _rows(suite, by_arm, measured, usd_per_hour, prices or PriceList({}))
     comparisons = compare(_pairs(suite), rights, suite.seed)
     return {
         "results": rows,
@@ -39,10 +44,9 @@ def scored(
 
 
 def _rows(
-    suite: Suite, by_arm: ByArm, measured: Mapping[str, Measured], usd_per_hour: float | None
+    suite: Suite, by_arm: ByArm, measured: Mapping[str, Measured], usd_per_hour: float | None, prices: PriceList
 ) -> list[dict[str, Any]]:
     """Return each arm's results under its key; what a remote LLM's tokens cost is looked up."""
-    prices = load_prices()
     return [
         {
             "key": arm.key,

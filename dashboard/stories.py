@@ -5,7 +5,7 @@ from typing import Any
 
 from evals.advice.wording import amount
 from evals.charts.marks import arm_name
-from evals.costs import machine_cost
+from evals.costs import machine_cost, total
 from evals.verdict import SIGNIFICANT
 
 FORGOTTEN = 0.02  # of the old data's accuracy: what is lost less is not spoken of
@@ -15,8 +15,10 @@ Rows = Sequence[Row]
 
 
 def priced(changes: Rows, usd_per_hour: float | None) -> list[dict[str, Any]]:
-    """Return the changes with the dollars that their seconds cost at this price of an hour."""
-    return [{**row, "usd": machine_cost(row["seconds"], usd_per_hour)} for row in changes]
+    """Return the changes with the dollars that they cost at this price of an hour, a remote LLM's tokens with them."""
+    return [
+        {**row, "usd": total(machine_cost(row["seconds"], usd_per_hour), row.get("tokens_usd", 0.0))} for row in changes
+    ]
 
 
 def change_story(changes: Rows) -> dict[str, str]:

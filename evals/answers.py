@@ -74,12 +74,15 @@ def _read(table: sqlite3.Connection, keys: Sequence[str]) -> dict[str, LabelScor
     """Return what is kept under the keys, with the seconds that it once took as those saved now."""
     query = "SELECT key, answer FROM answers WHERE key IN (SELECT value FROM json_each(?))"
     rows = ((key, json.loads(answer)) for key, answer in table.execute(query, [json.dumps(keys)]))
-    return {key: LabelScores(scores, tokens, saved_seconds=seconds) for key, (scores, tokens, seconds) in rows}
+    return {
+        key: LabelScores(scores, tokens, saved_seconds=seconds, output_tokens=sum(written))  # old answers have no such
+        for key, (scores, tokens, seconds, *written) in rows
+    }
 
 
 def _write(table: sqlite3.Connection, given: Mapping[str, LabelScores]) -> None:
     rows = [
-        (key, json.dumps([answer.scores, answer.tokens, answer.saved_seconds]))
+        (key, json.dumps([answer.scores, answer.tokens, answer.saved_seconds, answer.output_tokens]))
         for key, answer in given.items()
         if answer.failure is None
     ]

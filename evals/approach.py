@@ -18,6 +18,7 @@ class Prediction:
         scores: a probability per label, where the approach has them.
         evidence: sources of what it retrieved.
         tokens: read and written by a base LLM.
+        output_tokens: those among them that it wrote.
         failure_kind: what can be done about the failure, where that is known.
         saved_seconds: that a base LLM would have taken, for answers of its that were kept from before.
     """
@@ -29,6 +30,7 @@ class Prediction:
     tokens: int = 0
     failure_kind: FailureKind | None = None
     saved_seconds: float = 0.0
+    output_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,14 @@ class Fit:
         reused: whether this run could reuse what was done before.
         note: in words, for the user.
         tokens: a base LLM read and wrote for it.
+        output_tokens: those among them that it wrote.
     """
 
     seconds: float = 0.0
     reused: bool = False
     note: str = ""
     tokens: int = 0
+    output_tokens: int = 0
 
 
 class Approach(Protocol):

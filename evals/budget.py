@@ -2,24 +2,27 @@
 
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
-from evals.costs import machine_cost, token_cost
+from evals.costs import Effort, Took
 from evals.suite import Arm
 from lab.errors import BakeoffError
-from lab.prices import load_prices
+from lab.prices import PriceList
 from lab.settings import settings
 
 
 class BudgetSpent(Exception):
-    """Nothing is left; says of what."""
+    """Nothing is left; says of what, and what goes on from there."""
 
 
 class Budget:
     """What is left of the minutes and dollars that the user gave; without either it never ends."""
 
     def __init__(
-        self, arms: Iterable[Arm], minutes: float | None = None, usd: float | None = None, prices: Path | None = None
+        self,
+        arms: Iterable[Arm],
+        minutes: float | None = None,
+        usd: float | None = None,
+        prices: PriceList | None = None,
     ) -> None:
         """Begin to count.
 
@@ -27,32 +30,31 @@ class Budget:
             arms: that will spend it.
             minutes: of the clock, from now.
             usd: for tokens of remote LLMs, and for seconds of this machine at the user's price of an hour.
-            prices: a file of the user's own.
+            prices: of remote LLMs.
 
         Raises:
             BakeoffError: dollars are to be counted, but the price of an LLM or of this machine's hour is unknown.
         """
         self._minutes, self._usd, self._spent = minutes, usd, 0.0
         self.begin()
-        self._prices = load_prices(prices) if usd is not None else None
-        if self._prices is not None:
-            for arm in arms:
-                self._require_price(arm)
+        self._prices = prices or PriceList({})
+        for arm in arms if usd is not None else ():
+            self._require_price(arm)
 
     def begin(self) -> None:
         """Count the minutes from now on: those that went into a forecast are not the run's."""
         self._ends = None if self._minutes is None else time.monotonic() + 60 * self._minutes
 
-    def spend(self, arm: Arm, seconds: float, tokens: int) -> None:
-        """Count the seconds and tokens of answers; those of a remote LLM are counted as read, its cheapest kind."""
-        if self._prices is None:
-            return
-        cost = (
-            machine_cost(seconds, settings().usd_per_hour)
-            if arm.is_local
-            else token_cost(tokens, 0, self._prices.of(str(arm.llm)))
-        )
-        self._spent += cost or 0.0
+    def spend(self, arm: Arm, *parts: Took) -> None:
+        """Count what was paid for: seconds of this machine, or tokens of a remote LLM."""
+        if self._usd is not None:
+            cost = Effort.of(parts).usd(self._prices.of(str(arm.llm)), settings().usd_per_hour, arm.is_local)
+            self._spent += cost or 0.0
+
+    @property
+    def counts_usd(self) -> bool:
+        """Tell whether dollars are limited."""
+        return self._usd is not None
 
     def document(self) -> dict[str, float | None]:
         """Return the limits; None is none."""
@@ -74,15 +76,17 @@ class Budget:
             BudgetSpent: the time is over, or the money is spent.
         """
         if self._ends is not None and time.monotonic() >= self._ends:
-            raise BudgetSpent(f"{self._minutes:g} minutes are over")
+            raise BudgetSpent(f"{self._minutes:g} minutes are over; the same command")
         if self._usd is not None and self._spent >= self._usd:
-            raise BudgetSpent(f"${self._spent:.4f} of ${self._usd:g} are spent")
+            more = "the same command with a higher --budget-usd"
+            raise BudgetSpent(f"${self._spent:.4f} of ${self._usd:g} are spent on this run; {more}")
 
     def _require_price(self, arm: Arm) -> None:
-        assert self._prices is not None
-        if arm.is_local and settings().usd_per_hour is None:
+        price = None if arm.is_local else self._prices.of(str(arm.llm))
+        in_seconds = arm.is_local or (price is not None and price.billed == "seconds")
+        if in_seconds and settings().usd_per_hour is None:
             fix = "set BAKEOFF_USD_PER_HOUR, or give --max-minutes"
             raise BakeoffError("the price of an hour of this machine, to keep a budget", "none", fix)
-        if not arm.is_local and self._prices.of(str(arm.llm)) is None:
+        if not arm.is_local and price is None:
             fix = "add it to prices.yaml in this folder, or give --max-minutes"
             raise BakeoffError(f"a price of {arm.llm}, to keep a budget", "none is known", fix)

@@ -4,12 +4,71 @@ Pure functions. An amount that is not known is None and stays None in every sum;
 price. Seconds become dollars only through the user's price of an hour.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from lab.prices import Price
 
 SECONDS_PER_HOUR = 3600
 MILLION = 1_000_000
+
+
+class Took(Protocol):
+    """What says of itself what it took: a record, a fit, a piece of work."""
+
+    @property
+    def seconds(self) -> float:
+        """Return the seconds of the clock."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """Return the tokens that a base LLM read and wrote."""
+        ...
+
+    @property
+    def output_tokens(self) -> int:
+        """Return those among them that it wrote."""
+        ...
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Seconds of the clock, and tokens that a base LLM reads and writes; None is unknown, and so is its sum."""
+
+    seconds: float | None = 0.0
+    read: float | None = 0.0
+    written: float | None = 0.0
+
+    @classmethod
+    def of(cls, parts: Iterable[Took]) -> "Effort":
+        """Return what all parts took together."""
+        seconds, tokens, written = 0.0, 0, 0
+        for part in parts:
+            seconds, tokens, written = seconds + part.seconds, tokens + part.tokens, written + part.output_tokens
+        return cls(seconds, tokens - written, written)
+
+    def __add__(self, other: "Effort") -> "Effort":
+        return Effort(
+            total(self.seconds, other.seconds), total(self.read, other.read), total(self.written, other.written)
+        )
+
+    def __mul__(self, times: float) -> "Effort":
+        if not times:
+            return Effort()
+        return Effort(product(self.seconds, times), product(self.read, times), product(self.written, times))
+
+    @property
+    def tokens(self) -> float | None:
+        """Return the tokens read and written."""
+        return total(self.read, self.written)
+
+    def usd(self, price: Price | None, usd_per_hour: float | None, local: bool) -> float | None:
+        """Return what answers that took this cost: seconds of this machine, or a remote LLM's tokens at its prices."""
+        if local or (price is not None and price.billed == "seconds"):
+            return machine_cost(self.seconds, usd_per_hour)
+        return token_cost(self.read, self.written, price)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from evals.suite import Suite
+from evals.suite import ASKING, Suite
 from lab.datasets import Dataset, Example, read_rows
 from lab.errors import BakeoffError
 from lab.packages import package_folder
@@ -53,6 +53,15 @@ def load_questions(suite: Suite) -> dict[str, Dataset]:
 def sources_of(example: str) -> list[str]:
     """Return the documents that hold the answer to a question, told by its id."""
     return [source.strip() for source in example.rpartition("#")[0].split("|") if source.strip()]
+
+
+def searched_passages(suite: Suite) -> list[str]:
+    """Return the passages of the workspace's documents, if an arm that labels texts may search them: the agent."""
+    from rag import document_index  # heavy: Chroma
+
+    if suite.kind in ASKING or not any(arm.approach == "agent" for arm in suite.arms):
+        return []
+    return [passage.text for passage in document_index().passages()]
 
 
 def load_documents(suite: Suite, questions: Dataset) -> Dataset:

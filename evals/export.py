@@ -101,7 +101,8 @@ def _write_parquet(records: Sequence[Record], path: Path) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    kinds = {"correct": pyarrow.bool_(), "repeat": pyarrow.int64(), "tokens": pyarrow.int64()}
+    kinds = {"correct": pyarrow.bool_(), "reused": pyarrow.bool_()}
+    kinds |= dict.fromkeys(("repeat", "tokens", "output_tokens"), pyarrow.int64())
     kinds |= {"seconds": pyarrow.float64(), "evidence": pyarrow.list_(pyarrow.string())}
     kinds |= {"scores": pyarrow.map_(pyarrow.string(), pyarrow.float64())}
     rows = [row | {"scores": list(row["scores"].items())} for row in _rows(records)]

@@ -1,13 +1,13 @@
 """From records to figures: one row of results per arm, and the details behind it."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from evals.approach import Fit
-from evals.costs import machine_cost, token_cost
+from evals.costs import Effort
 from evals.records import Record
 from evals.suite import Arm
 from lab.prices import Price
@@ -68,6 +68,7 @@ def result_row(
         "cost_per_correct_usd": None if cost is None or not correct else cost / correct,
         **_more(answered),
         "fit_tokens": measured.fit.tokens,
+        "output_tokens": sum(record.output_tokens for record in records),
     }
 
 
@@ -107,16 +108,15 @@ def macro_f1(records: Sequence[Record]) -> float:
 
 
 def _usd(arm: Arm, records: Sequence[Record], usd_per_hour: float | None, price: Price | None) -> float | None:
-    """Return what the answers cost: seconds of this machine, or a remote LLM's tokens, all counted as read.
+    """Return what the answers cost: seconds of this machine, or a remote LLM's tokens, read and written.
 
-    Records hold one sum of tokens, and a token written costs more than one read: the cost of tokens is a lower bound.
-    A provider that counts no tokens leaves the cost unknown.
+    A provider that counts no tokens leaves the cost unknown. Old records do not tell what was written: there all tokens
+    count as read, and the cost is a lower bound.
     """
     if not records:
         return None
-    if arm.is_local or (price is not None and price.billed == "seconds"):
-        return machine_cost(sum(record.seconds for record in records), usd_per_hour)
-    return token_cost(sum(record.tokens for record in records) or None, 0, price)
+    effort = Effort.of(records)
+    return (effort if effort.tokens else replace(effort, read=None)).usd(price, usd_per_hour, arm.is_local)
 
 
 def _more(answered: Sequence[Record]) -> dict[str, Any]:

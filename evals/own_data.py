@@ -10,6 +10,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+from evals.documents import searched_passages
 from evals.leakage import find_leaks
 from evals.scenarios import Scenario
 from evals.suite import ASKING, PLAIN_INSTRUCTION, READ_BY, Suite, load_suite
@@ -272,7 +273,7 @@ def check_split(suite: Suite, scenario: Scenario, leaks: bool) -> list[Remark]:
     if rare and len(test) >= FEW:
         words = f"fewer than {RARE} test texts have the label {_listed(rare)}: macro-F1 hangs on single texts there"
         remarks.append(Remark(words, warns=True))
-    found = find_leaks(train, validation, test) if leaks else []
+    found = find_leaks(train, validation, test, searched_passages(suite)) if leaks else []
     told = [Remark(f"{one.what} ({one.count}, such as {', '.join(one.examples)}); {one.fix}", True) for one in found]
     return remarks + _long([*train.texts, *validation.texts, *test.texts], suite) + told
 

@@ -18,7 +18,10 @@ from lab.settings import overridden, settings
 
 Where = Literal["processes", "threads"]
 REACHABLE = 5.0  # seconds for a cluster to take a connection
-CARRIED = (*DECIDING, "concurrency", "timeout_seconds")  # settings that a worker takes over; keys it has of its own
+# Settings that a worker takes over: what decides an answer, how it is asked for and where. Keys it has of its own.
+CARRIED = (*DECIDING, "concurrency", "timeout_seconds", "reranker", "wikipedia_lang", "chroma_url")
+CUSTOMARY = ("openai_base_url", "tavily_api_base_url", "wikipedia_api_url")  # likewise, under names that everybody uses
+CLIENTS = ("ANTHROPIC_BASE_URL", "OLLAMA_HOST", "HF_ENDPOINT")  # addresses that providers' own clients look up
 
 
 class WorkersLost(Exception):
@@ -69,11 +72,11 @@ def performed(tasks: Iterable[Task], crew: Crew) -> Iterator[Piece]:
             yield from pieces
 
 
-def _at_once(task: Task, surroundings: Mapping[str, str]) -> list[Piece]:
+def _at_once(task: Task, surroundings: Mapping[str, str | None]) -> list[Piece]:
     return list(perform(task))
 
 
-def _apart(task: Task, surroundings: Mapping[str, str]) -> list[Piece]:
+def _apart(task: Task, surroundings: Mapping[str, str | None]) -> list[Piece]:
     """Do a task in another process, in the workspace and with the settings of the one that asked for it.
 
     Notes and bars of many workers at once would be read by nobody: what matters of them is in the pieces.
@@ -86,11 +89,17 @@ def _apart(task: Task, surroundings: Mapping[str, str]) -> list[Piece]:
         return list(perform(task))
 
 
-def _surroundings() -> dict[str, str]:
-    chosen = settings().model_dump(mode="json", include=set(CARRIED))
-    return {f"BAKEOFF_{name.upper()}": str(value) for name, value in chosen.items()} | {
-        "BAKEOFF_HOME": str(settings().home.absolute())
-    }
+def _surroundings() -> dict[str, str | None]:
+    """Return the environment in which a worker answers as this process would; None is a variable that it must not have.
+
+    A worker without an address of this process's would ask the public server, and one with its own another.
+    """
+    ours = {f"BAKEOFF_{name.upper()}": getattr(settings(), name) for name in CARRIED}
+    customary = {name.upper(): getattr(settings(), name) for name in CUSTOMARY}
+    customary |= {f"BAKEOFF_{name}": None for name in customary}  # the other name, under which a node may have its own
+    chosen = ours | customary | {name: os.environ.get(name) for name in CLIENTS}
+    told = {name: None if value is None else str(value) for name, value in chosen.items()}
+    return told | {"BAKEOFF_HOME": str(settings().home.absolute())}
 
 
 @contextmanager

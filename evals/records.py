@@ -49,6 +49,8 @@ class Record:
         scenario, step, test: where in the experiment it was asked; a static suite has one test and no other names.
         repeat: the number of the seed.
         failure_kind: what can be done about a failure, where that is known.
+        output_tokens: those among `tokens` that a base LLM wrote; of old records all count as read.
+        reused: whether the base LLM's answer was kept from before, so that this run paid nothing for it.
     """
 
     arm: str
@@ -66,6 +68,8 @@ class Record:
     step: str = ""
     test: str = "test"
     failure_kind: FailureKind | None = None
+    output_tokens: int = 0
+    reused: bool = False
 
     @classmethod
     def of(cls, question: Question, example: Example, prediction: Prediction, seconds: float) -> "Record":
@@ -81,6 +85,8 @@ class Record:
             tokens=prediction.tokens,
             seconds=round(seconds, 6),
             failure_kind=prediction.failure_kind,
+            output_tokens=prediction.output_tokens,
+            reused=prediction.saved_seconds > 0,
         )
 
     @property

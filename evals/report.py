@@ -1,22 +1,24 @@
 """Scores a run from its records: results.json, and the rows of a table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from evals.approach import Fit
+from evals.costs import token_cost
 from evals.leakage import LABEL_NOISE, suspicious
 from evals.metrics import Measured, details, outcomes, result_row
 from evals.records import Record
 from evals.reporting.contents import Contents, contents_of
 from evals.reporting.page import write_page
+from evals.reporting.tables import COST_HEADERS, cost_cells
 from evals.runner import MANIFEST, Run
-from evals.scenarios import Fits, kind_of
+from evals.scenarios import Fits, PricedFit, PricedFits, kind_of
 from evals.scenarios.portability import swaps
 from evals.suite import Arm, Suite
 from evals.verdict import Verdict, decide, unfinished
 from lab.errors import BakeoffError
-from lab.prices import load_prices
+from lab.prices import Price, PriceList, load_prices
 from lab.settings import settings
 from lab.statistics import Comparison, compare
 from lab.workspace import Workspace, read_json, write_json
@@ -45,8 +47,9 @@ def read(run: Run) -> Contents:
     records, measured, fits = run.records(), run.measured(), run.fits()
     by_arm = run.primary(records)
     rights = {key: outcomes(own) for key, own in by_arm.items()}
+    prices = load_prices(run.own_prices)
     rows = [
-        _row(arm, by_arm[arm.key], measured.get(arm.key, Measured(Fit())))
+        _row(arm, by_arm[arm.key], measured.get(arm.key, Measured(Fit())), prices)
         | {"update_seconds": _update_seconds(arm, fits, suite.dataset)}
         for arm in suite.arms
     ]
@@ -56,7 +59,7 @@ def read(run: Run) -> Contents:
     verdict.because.extend(_doubts(suite, manifest, rights))
     document = _document(run, manifest, suite.arms, rows, comparisons, verdict)
     document["details"] = {key: details(own) for key, own in by_arm.items()}
-    found = kind.findings(suite, records, fits)
+    found = kind.findings(suite, records, _priced(suite, fits, prices))
     document |= {"findings": [asdict(finding) for finding in found]} if found else {}
     if waiting <= 0:
         write_json(run.folder / "results.json", document)
@@ -66,10 +69,26 @@ def read(run: Run) -> Contents:
 def _doubts(suite: Suite, manifest: dict[str, Any], rights: Mapping[str, Mapping[str, float]]) -> list[str]:
     """Return, in words, what speaks against the figures: leaks, and accuracies better than the labels allow."""
     leaks = [f"doubtful: {leak['what']} ({leak['count']}); {leak['fix']}" for leak in manifest.get("leaks", [])]
-    noise = None if suite.arrivals else LABEL_NOISE.get(suite.dataset)
-    judged = {key: own.values() for key, own in rights.items() if noise is not None and own}
-    found = [(key, suspicious(sum(own) / len(own), len(own), noise or 0)) for key, own in judged.items()]
-    return leaks + [f"doubtful: {key}: {suspicion.statement}" for key, suspicion in found if suspicion]
+    return [*leaks, *_too_good(suite, rights)]
+
+
+def _too_good(suite: Suite, rights: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Yield, in words, each accuracy that is better than the noise of the labels allows, where that is known."""
+    for key, own in rights.items():
+        for data, shares in _by_dataset(suite, own).items():
+            noise = suite.known_noise or LABEL_NOISE.get(data)
+            if noise and (suspicion := suspicious(sum(shares) / len(shares), len(shares), noise)):
+                where = f"{key} on {data}" if suite.arrivals else key
+                yield f"doubtful: {where}: {suspicion.statement}"
+
+
+def _by_dataset(suite: Suite, rights: Mapping[str, float]) -> dict[str, list[float]]:
+    """Return the answers by the dataset that their texts are from: where several arrive, each is a test of its name."""
+    found: dict[str, list[float]] = {}
+    for item, right in rights.items():
+        test = item.split("\0")[2]
+        found.setdefault(test if test in suite.arrivals else suite.dataset, []).append(right)
+    return found
 
 
 def _update_seconds(arm: Arm, fits: Fits, first: str) -> float | None:
@@ -109,6 +128,13 @@ def _listed(run: Run) -> dict[str, Any]:
     }
 
 
+def results_table(rows: Sequence[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
+    """Return the headers and cells of results; what answers and right answers cost, where any of it is known."""
+    if all(row["cost_per_1k_usd"] is None for row in rows):
+        return [*HEADERS], [result_cells(row) for row in rows]
+    return [*HEADERS, *COST_HEADERS], [[*result_cells(row), *cost_cells(row)] for row in rows]
+
+
 def result_cells(row: dict[str, Any]) -> list[str]:
     """Return one row of results as the cells under HEADERS."""
 
@@ -130,10 +156,28 @@ def result_cells(row: dict[str, Any]) -> list[str]:
     ]
 
 
-def _row(arm: Arm, records: Sequence[Record], measured: Measured) -> dict[str, Any]:
+def _row(arm: Arm, records: Sequence[Record], measured: Measured, prices: PriceList) -> dict[str, Any]:
     """Return an arm's results under its key; what a remote LLM's tokens cost is looked up."""
-    price = None if arm.llm is None or arm.is_local else load_prices().of(arm.llm)
-    return {"key": arm.key, **result_row(arm, records, measured, settings().usd_per_hour, price)}
+    return {"key": arm.key, **result_row(arm, records, measured, settings().usd_per_hour, _price(arm, prices))}
+
+
+def _price(arm: Arm, prices: PriceList) -> Price | None:
+    """Return the price of a remote LLM's tokens; None where it is unknown, and where all is done here."""
+    return None if arm.llm is None or arm.is_local else prices.of(arm.llm)
+
+
+def _priced(suite: Suite, fits: Fits, prices: PriceList) -> PricedFits:
+    """Return what getting ready and each change took, with the dollars of a remote LLM's tokens."""
+    arms = {arm.key: arm for arm in suite.arms}
+    return {
+        moment: PricedFit(
+            **vars(fit),
+            tokens_usd=0.0
+            if arms[moment.arm].is_local
+            else token_cost(fit.tokens - fit.output_tokens, fit.output_tokens, _price(arms[moment.arm], prices)),
+        )
+        for moment, fit in fits.items()
+    }
 
 
 def _pairs(suite: Suite) -> list[tuple[str, str]]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from evals.approach import Fit
 from evals.budget import Budget, BudgetSpent
+from evals.costs import Took
+from evals.documents import searched_passages
 from evals.leakage import find_leaks
 from evals.manifest import deciding_settings, own_code, run_manifest
 from evals.metrics import Measured
@@ -19,12 +21,13 @@ from evals.work import Piece, Task
 from lab.console import Bar, Console, progress
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
-from lab.workspace import Workspace, fingerprint, lock, read_json, write_json
+from lab.workspace import Workspace, fingerprint, lock, read_json, write_json, write_text
 
 SHARD = 64  # questions that a worker answers at a stretch
 PATIENCE = 3  # times in a row that workers may die before they have answered anything
 ALONE = Crew()
 MANIFEST, RECORDS, MEASUREMENTS, RESULTS = "manifest.json", "records.jsonl", "measurements.jsonl", "results.json"
+PRICES = "prices.yaml"  # the user's own, as they were given
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,25 @@ class Run:
             found[row["arm"]] = Measured(fit, tuple(row["latencies_ms"]) or (before.latencies_ms if before else ()))
         return found
 
+    def paid(self) -> Iterator[tuple[str, Took]]:
+        """Yield what this run paid for, by arm: what it asked, also where that failed, latency calls, getting ready."""
+        for row in Journal(self.folder / RECORDS).rows():
+            record = Record(**row)
+            if not record.reused:
+                yield record.arm, record
+        for row in self._measurements():
+            fit = Fit(**row["fit"])
+            if "calls" in row:
+                yield row["arm"], Fit(**row["calls"])
+            elif not row["latencies_ms"] and not fit.reused:  # an earlier run has paid for what is reused
+                yield row["arm"], fit
+
+    @property
+    def own_prices(self) -> Path | None:
+        """Return the user's own prices that the run was started with; None where there were none."""
+        path = self.folder / PRICES
+        return path if path.is_file() else None
+
     def _measurements(self) -> Iterator[dict[str, Any]]:
         return Journal(self.folder / MEASUREMENTS).rows()
 
@@ -108,6 +130,7 @@ def run_suite(
     budget: Budget | None = None,
     crew: Crew = ALONE,
     plan: Plan | None = None,
+    prices: Path | None = None,
 ) -> Run:
     """Run every arm of `suite` on the same test examples and return the run, complete unless the budget was spent.
 
@@ -119,6 +142,7 @@ def run_suite(
         budget: what may be spent.
         crew: who works.
         plan: that of this suite and limit, where it was made already.
+        prices: a file of the user's own, kept with the run: it is scored with these whenever that is done.
 
     Raises:
         BakeoffError: the data cannot be used, or another process runs this very suite.
@@ -133,7 +157,10 @@ def run_suite(
             seeds = sorted({scenario.seed for scenario in plan.scenarios})
             found = {"answers": plan.answers, "leaks": _leaks(suite, plan.scenarios[0])}
             write_json(folder / MANIFEST, run_manifest(suite, plan.data, seeds, limit) | found)
+        if prices is not None and prices != run.own_prices:
+            write_text(folder / PRICES, prices.read_text(encoding="utf-8"))
         ledger, budget = _Ledger(run, suite, plan.scenarios, retry_failures, fresh), budget or Budget(suite.arms)
+        _count_paid(run, suite, budget)
         try:
             budget.check()
             if crew.is_alone:
@@ -142,10 +169,17 @@ def run_suite(
                 _side_by_side(ledger, suite, budget, crew)
         except BudgetSpent as spent:
             if any(map(ledger.left, suite.arms)):
-                Console().warn(f"stopped, {spent}; the same command goes on where this one was")
+                Console().warn(f"stopped, {spent} goes on where this one was")
         for arm, said in ledger.broke.items():
             Console().warn(f"{arm} stopped, its provider's credit is used up ({said}); the same command goes on")
     return run
+
+
+def _count_paid(run: Run, suite: Suite, budget: Budget) -> None:
+    """Count what the run has cost already: the dollars are for all of it, however often it was stopped."""
+    arms = {arm.key: arm for arm in suite.arms}
+    for key, part in run.paid() if budget.counts_usd else ():
+        budget.spend(arms[key], part)
 
 
 def planned_run(suite: Suite, plan: Plan) -> Run:
@@ -164,7 +198,8 @@ def _leaks(suite: Suite, scenario: Scenario) -> list[dict[str, Any]]:
     """Return what gives test labels away before anything is asked, and warn of it."""
     learned, validation, test = _ever_known(scenario)
     passages = [e.text for e in learned.examples if not e.label]  # documents teach no labels: they are what is searched
-    leaks = find_leaks(learned.subset(()) if passages else learned, validation, test, passages, suite.kind != "routing")
+    learned, passages = learned.subset(()) if passages else learned, passages + searched_passages(suite)
+    leaks = find_leaks(learned, validation, test, passages, suite.kind != "routing")
     for leak in leaks:
         Console().warn(f"{leak.what} ({leak.count}, such as {', '.join(leak.examples)}); {leak.fix}")
     return [asdict(leak) for leak in leaks]
@@ -233,6 +268,8 @@ class _Ledger:
             self._answering.add(piece.arm.key)
         if piece.moment:
             row = {**piece.moment._asdict(), "fit": asdict(piece.fit), "latencies_ms": list(piece.latencies_ms)}
+            if piece.seconds:
+                row["calls"] = asdict(Fit(piece.seconds, tokens=piece.tokens, output_tokens=piece.output_tokens))
             self._measurements.append([row])
             if piece.latencies_ms:
                 self._timed.add(piece.arm.key)
@@ -309,7 +346,7 @@ def _take(piece: Piece, ledger: _Ledger, budget: Budget, bar: Bar) -> None:
     """Write a piece down, count what it cost, and stop where nothing is left to spend."""
     ledger.take(piece)
     bar.advance(len(piece.records))
-    budget.spend(piece.arm, piece.seconds, piece.tokens)
-    if piece.moment and not piece.latencies_ms and not piece.fit.reused:  # an earlier run has paid for what is reused
-        budget.spend(piece.arm, piece.fit.seconds, piece.fit.tokens)
+    budget.spend(piece.arm, piece)
+    if piece.moment and not piece.seconds and not piece.fit.reused:  # an earlier run has paid for what is reused
+        budget.spend(piece.arm, piece.fit)
     budget.check()

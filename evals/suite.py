@@ -75,6 +75,7 @@ Kind = Literal[
     "compound",
     "routing",
 ]
+_Share = Annotated[float, Field(gt=0, lt=1)]
 PLAIN_INSTRUCTION = "Label each text as {labels}. Answer with the label alone."
 
 
@@ -158,7 +159,8 @@ class Suite(BaseModel):
         train_limit, test_limit: so many examples of each dataset at most.
         sizes: of the training data, for data_efficiency; all examples are added as the last.
         arrivals: datasets that arrive one after the other, for freshness.
-        label_noise: shares of wrong training labels, for robustness.
+        label_noise: the share of the data's labels that is wrong, as far as that is known: no accuracy beyond it is
+            believed. A list: shares of training labels that are made wrong, for robustness.
         documents: what is asked about, for knowledge, retrieval and compound: "handbook", "wikipedia", files, folders.
         quick: fields that `--quick` sets, `hyperparameters` among them for every arm that has some.
     """
@@ -179,7 +181,7 @@ class Suite(BaseModel):
     test_limit: int | None = Field(default=None, ge=1)
     sizes: tuple[Annotated[int, Field(ge=2)], ...] = ()
     arrivals: tuple[str, ...] = ()
-    label_noise: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = ()
+    label_noise: _Share | tuple[_Share, ...] = ()
     documents: tuple[str, ...] = ()
     latency_sample: int = Field(default=20, ge=0, le=1000)
     reference: str = "finetuned"
@@ -193,8 +195,13 @@ class Suite(BaseModel):
             raise ValueError(f"a suite of kind {self.kind} needs {needed[self.kind]}")
         if self.documents and self.kind not in ASKING:
             raise ValueError(f"a suite of kind {self.kind} reads no documents, leave them out")
-        for name in ("sizes", "arrivals", "label_noise", "documents"):
-            values = (self.dataset, *self.arrivals) if name == "arrivals" else getattr(self, name)
+        several: dict[str, tuple[object, ...]] = {
+            "sizes": self.sizes,
+            "arrivals": (self.dataset, *self.arrivals),
+            "label_noise": self.added_noise,
+            "documents": self.documents,
+        }
+        for name, values in several.items():
             if len(set(values)) < len(values):
                 raise ValueError(f"{name} has something twice")
         return self
@@ -229,6 +236,16 @@ class Suite(BaseModel):
             if arm.approach == "native" and (arm.llm or "").startswith("embedded:"):
                 raise ValueError(f"native needs an LLM that calls tools, which {arm.llm} cannot")
         return self
+
+    @property
+    def known_noise(self) -> float | None:
+        """Return the share of wrong labels that the suite states of its data; None where it states none."""
+        return self.label_noise if isinstance(self.label_noise, float) else None
+
+    @property
+    def added_noise(self) -> tuple[float, ...]:
+        """Return the shares of training labels that are made wrong, for robustness."""
+        return () if isinstance(self.label_noise, float) else self.label_noise
 
     @property
     def reference_key(self) -> str | None:

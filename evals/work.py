@@ -54,7 +54,7 @@ class Piece:
     """What comes of a task, bit by bit: answers, or what it took to get ready, or why there is no more.
 
     Attributes:
-        seconds, tokens: that were spent on the records now, not on an earlier day.
+        seconds, tokens, output_tokens: that were spent on the records or latencies now, not on an earlier day.
         moment: where in the experiment `fit` and `latencies_ms` were measured.
         trouble: why the approach could not be made ready; its questions are answered with this failure.
         broke: what the provider of its base LLM said when the credit was used up; what is left was not asked.
@@ -64,6 +64,7 @@ class Piece:
     records: tuple[Record, ...] = ()
     seconds: float = 0.0
     tokens: int = 0
+    output_tokens: int = 0
     moment: Moment | None = None
     fit: Fit = field(default_factory=Fit)
     latencies_ms: tuple[float, ...] = ()
@@ -100,9 +101,7 @@ class _Life:
                     yield Piece(self._arm, broke=self._broke)
                     return
             if timed and self._approach and self._failure is None:
-                texts = next(iter(step.tests.values())).texts[: self._task.suite.latency_sample]
-                latencies = _latencies(self._predict, texts)
-                yield Piece(self._arm, moment=self._moment(step), fit=self._approach.fitted, latencies_ms=latencies)
+                yield self._timing(step, self._approach.fitted)
                 timed = False
             if step is last:
                 return
@@ -142,8 +141,17 @@ class _Life:
                 for (question, example), answer in zip(chunk, predictions, strict=True)
                 if answer.failure_kind != "budget"  # that is no answer: the question can be asked another day
             )
-            tokens = sum(one.tokens for one in predictions if not one.saved_seconds)
-            yield Piece(self._arm, tuple(records), seconds, tokens)
+            asked = [one for one in predictions if not one.saved_seconds]
+            tokens, written = sum(one.tokens for one in asked), sum(one.output_tokens for one in asked)
+            yield Piece(self._arm, tuple(records), seconds, tokens, written)
+
+    def _timing(self, step: Step, fit: Fit) -> Piece:
+        """Ask about one text at a time; these calls are paid for like any other."""
+        texts, start = next(iter(step.tests.values())).texts[: self._task.suite.latency_sample], time.perf_counter()
+        answers, latencies = _latencies(self._predict, texts)
+        tokens, written = sum(one.tokens for one in answers), sum(one.output_tokens for one in answers)
+        spent = (time.perf_counter() - start, tokens, written)
+        return Piece(self._arm, (), *spent, self._moment(step), fit, latencies)
 
     def _predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Predict; an approach's failure becomes failed predictions, each with its reason."""
@@ -158,17 +166,18 @@ class _Life:
         return Moment(self._arm.key, self._scenario.name, self._scenario.repeat, step.name)
 
 
-def _latencies(predict: Predict, texts: Sequence[str]) -> tuple[float, ...]:
-    """Return the milliseconds of one text at a time, answered ones only; the first call only warms up."""
+def _latencies(predict: Predict, texts: Sequence[str]) -> tuple[list[Prediction], tuple[float, ...]]:
+    """Return what is answered to one text at a time, and the milliseconds; the first call only warms up."""
     milliseconds = []
     with asked_anew():
-        predict(texts[:1])
+        answers = predict(texts[:1])
         for text in texts:
             start = time.perf_counter()
             answer = predict([text])[0]
             if answer.failure is None:  # a refusal is fast, but it is no answer
                 milliseconds.append(round((time.perf_counter() - start) * 1000, 3))
-    return tuple(milliseconds)
+            answers.append(answer)
+    return answers, tuple(milliseconds)
 
 
 _KEPT: dict[str, Approach] = {}  # of this process

@@ -120,20 +120,24 @@ def settings() -> Settings:
 
 
 @contextmanager
-def overridden(environment: Mapping[str, str]) -> Iterator[None]:
-    """Work with other environment variables for the block, and the settings that follow from them."""
+def overridden(environment: Mapping[str, str | None]) -> Iterator[None]:
+    """Work with other environment variables for the block (None: without), and the settings that follow from them."""
     before = {name: os.environ.get(name) for name in environment}
-    os.environ.update(environment)
+    _set(environment)
     settings.cache_clear()
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        _set(before)
         settings.cache_clear()
+
+
+def _set(environment: Mapping[str, str | None]) -> None:
+    for name, value in environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def _check_yaml(path: Path) -> None:

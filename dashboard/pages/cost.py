@@ -36,7 +36,7 @@ def show() -> None:
 @st.fragment
 def _weigh(run: Run) -> None:
     """Show the sliders and what follows from them; only this much of the page is drawn again at each drag."""
-    listed = load_prices()
+    listed = load_prices(run.own_prices)
     basis = basis_of(run)
     asked, answered = st.columns([1, 2], gap="large")
     with asked:

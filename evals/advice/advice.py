@@ -184,8 +184,8 @@ def _notes(arms: Candidates, choice: Choice) -> list[str]:
         notes.append("a change of the data is reckoned as a whole fit where the run measured no update")
     if any(arm.failures for arm in arms):
         notes.append("a text on which an arm failed counts as one without a right answer")
-    if any(not arm.local and arm.tokens for arm in arms):
-        notes.append("tokens of remote LLMs are priced as read, their records being one sum: a lower bound")
+    if any(not arm.local and arm.tokens and not arm.written for arm in arms):
+        notes.append("tokens of remote LLMs are priced as read where their records are one sum: a lower bound")
     return notes
 
 

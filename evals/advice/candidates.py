@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from typing import Any
 
-from evals.costs import UnitCosts, machine_cost, token_cost
+from evals.costs import Effort, UnitCosts, machine_cost
 from evals.metrics import outcomes
 from evals.runner import RESULTS, Run
 from evals.suite import Arm, Suite
@@ -30,6 +30,7 @@ class Candidate:
         answer_seconds: a text's share of the batch it was answered in.
         change_seconds: to take in a change of the data; its fit where no update was measured.
         tokens: per answer; None where a base LLM did not tell.
+        written: those of them that it wrote; 0 for a remote LLM where an old record does not tell.
         price: of its base LLM; None where unknown, and where it has none.
     """
 
@@ -45,6 +46,7 @@ class Candidate:
     update_measured: bool
     llm: str | None = None
     tokens: float | None = 0.0
+    written: float = 0.0
     price: Price | None = None
 
     @property
@@ -60,13 +62,12 @@ class Candidate:
     def usd(self, usd_per_hour: float | None) -> UnitCosts:
         """Return its costs in USD.
 
-        The answers of a remote LLM cost their tokens, not this machine's seconds. Records hold one sum of tokens; to
-        label, nearly all are read, so the sum is priced as read: where much is written the true cost is higher.
+        The answers of a remote LLM cost their tokens, not this machine's seconds. Old records hold one sum of tokens,
+        which is priced as read: the true cost is higher.
         """
-        machine, tokens = machine_cost(self.answer_seconds, usd_per_hour), token_cost(self.tokens, 0, self.price)
-        return UnitCosts(
-            machine if self.local else tokens, machine_cost(self.change_seconds, usd_per_hour), 1 - self.right
-        )
+        read = None if self.tokens is None else self.tokens - self.written
+        answer = Effort(self.answer_seconds, read, self.written).usd(self.price, usd_per_hour, self.local)
+        return UnitCosts(answer, machine_cost(self.change_seconds, usd_per_hour), 1 - self.right)
 
     def seconds(self) -> UnitCosts:
         """Return its costs in seconds."""
@@ -213,6 +214,7 @@ def _candidate(arm: Arm, row: Mapping[str, Any], seconds: float, prices: PriceLi
         update_measured=update is not None,
         llm=arm.llm,
         tokens=tokens,
+        written=row.get("output_tokens", 0) / row["n"],
         price=prices.of(arm.llm) if arm.llm else None,
     )
 

@@ -68,7 +68,14 @@ class Agent:
         failure = None if label else f"answered {turn.answer[:SHOWN]!r}, which is no label"
         evidence = [item.source for item in turn.evidence]
         kind: FailureKind | None = None if label else "permanent"
-        return Prediction(label, failure, evidence=evidence, tokens=turn.tokens, failure_kind=kind)
+        return Prediction(
+            label,
+            failure,
+            evidence=evidence,
+            tokens=turn.tokens,
+            failure_kind=kind,
+            output_tokens=turn.output_tokens,
+        )
 
 
 def chosen_label(turn: Turn, labels: Sequence[str]) -> str | None:

@@ -17,12 +17,13 @@ from langchain_core.messages import BaseMessage
 
 from agents.prompts import PASSAGES, answer_prompt
 from evals.approach import Fit, Prediction
+from evals.approaches.labelling import as_prediction
 from evals.approaches.retrieval import Retrieving
 from evals.grading import CITED, normalised
 from evals.suite import Order, Retrieval
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
-from lab.llm import BaseLLM, LabelPrompt
+from lab.llm import BaseLLM, LabelPrompt, LabelScores
 from lab.llm.embedded import EmbeddedChat
 from lab.llm.failures import kind_of
 from lab.redact import reason
@@ -80,7 +81,8 @@ class ClosedBook:
         self._threshold = best_threshold(sure, [bool(target) for target in validation.targets])
         never = "never abstains: it is as sure of what nobody can know"
         note = f"abstains where it is less than {self._threshold:.3f} sure to know" if self._threshold > 0 else never
-        self.fitted = Fit(time.perf_counter() - start, note=note, tokens=sum(scores.tokens for scores in scored))
+        tokens, written = (sum(getattr(one, name) for one in scored) for name in ("tokens", "output_tokens"))
+        self.fitted = Fit(time.perf_counter() - start, note=note, tokens=tokens, output_tokens=written)
         return self
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
@@ -90,9 +92,7 @@ class ClosedBook:
         prompts = [answer_prompt([], f"{texts[n]}\n{self._instruction}", [], []) for n in asked]
         answers = dict(zip(asked, ask(self._llm, prompts), strict=True))
         return [
-            Prediction(None, one.failure, tokens=one.tokens, failure_kind=one.failure_kind)
-            if one.failure
-            else _prediction(answers.get(number, Reply()), [], one.tokens)
+            as_prediction(one) if one.failure else _prediction(answers.get(number, Reply()), [], one)
             for number, one in enumerate(scored)
         ]
 
@@ -206,6 +206,7 @@ class Reply:
     text: str = ""
     cited: tuple[int, ...] = ()
     tokens: int = 0
+    output_tokens: int = 0
     error: Exception | None = None
 
 
@@ -232,7 +233,8 @@ def _reply(message: object) -> Reply:
     cited = tuple(int(number) for number in re.findall(r"\[(\d+)\]", line))
     text = " ".join(re.sub(r"\[\d+\]", " ", line).split())
     known = not normalised(text).startswith(UNKNOWN)
-    return Reply(text if known else "", cited if known else (), usage["total_tokens"] if usage else 0)
+    tokens, written = (usage["total_tokens"], usage["output_tokens"]) if usage else (0, 0)
+    return Reply(text if known else "", cited if known else (), tokens, written)
 
 
 def _attributed(reply: Reply, question: str, found: Sequence[Evidence]) -> Reply:
@@ -244,15 +246,21 @@ def _attributed(reply: Reply, question: str, found: Sequence[Evidence]) -> Reply
     return replace(reply, cited=(int(np.argmax(shared)) + 1,) if any(shared) else ())
 
 
-def _prediction(reply: Reply, found: Sequence[Evidence], tokens: int = 0) -> Prediction:
-    """Return a reply as a prediction, its evidence the sources of all passages found, the cited ones marked."""
+def _prediction(reply: Reply, found: Sequence[Evidence], before: LabelScores | None = None) -> Prediction:
+    """Return a reply as a prediction, its evidence the sources of all passages found, the cited ones marked.
+
+    What was asked `before`, to know whether to answer, is counted with it.
+    """
+    tokens, written = (before.tokens, before.output_tokens) if before else (0, 0)
     if reply.error is not None:
         told = reply.error
         why = str(told) if isinstance(told, BakeoffError) else f"{type(told).__name__}: {reason(told)}"
         kind = "permanent" if isinstance(told, BakeoffError) else kind_of(told)
-        return Prediction(None, why, evidence=[item.source for item in found], tokens=tokens, failure_kind=kind)
+        unread = [item.source for item in found]
+        return Prediction(None, why, evidence=unread, tokens=tokens, failure_kind=kind, output_tokens=written)
     sources = [item.source + (CITED if number in reply.cited else "") for number, item in enumerate(found, 1)]
-    return Prediction(reply.text, evidence=sources, tokens=tokens + reply.tokens)
+    tokens, written = tokens + reply.tokens, written + reply.output_tokens
+    return Prediction(reply.text, evidence=sources, tokens=tokens, output_tokens=written)
 
 
 def sentences(text: str) -> list[str]:

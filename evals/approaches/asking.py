@@ -39,7 +39,8 @@ class Asked(IndexedExamples):
         except BakeoffError as error:
             return Prediction(None, str(error), failure_kind="retryable")
         words = " ".join(re.sub(r"\[\d+\]", " ", turn.answer).split())
-        return Prediction(words, evidence=[item.source for item in turn.evidence], tokens=turn.tokens)
+        sources = [item.source for item in turn.evidence]
+        return Prediction(words, evidence=sources, tokens=turn.tokens, output_tokens=turn.output_tokens)
 
     def _search(self, query: str) -> list[Evidence]:
         assert self._index is not None, "fit first"

@@ -52,12 +52,13 @@ class _Hybrid(ABC):
         answers = [part.predict(self._watched.texts) for part in self._parts]
         note = self._choose(answers, self._watched.targets)
         saved = sum(answer.saved_seconds for row in answers for answer in row)
-        fits = [part.fitted for part in self._parts]
+        fits, asked = [part.fitted for part in self._parts], [answer for row in answers for answer in row]
         self.fitted = Fit(
             seconds=sum(fit.seconds for fit in fits) + time.perf_counter() - start + saved,
             reused=all(fit.reused for fit in fits),
             note="; ".join(filter(None, [*(fit.note for fit in fits), note])),
-            tokens=sum(fit.tokens for fit in fits) + sum(answer.tokens for row in answers for answer in row),
+            tokens=sum(fit.tokens for fit in fits) + sum(answer.tokens for answer in asked),
+            output_tokens=sum(fit.output_tokens for fit in fits) + sum(answer.output_tokens for answer in asked),
         )
         return self
 
@@ -94,8 +95,12 @@ class Cascade(_Hybrid):
         if unsure:
             for index, answer in zip(unsure, second.predict([texts[index] for index in unsure]), strict=True):
                 used = answers[index]
-                evidence, tokens = [*used.evidence, *answer.evidence], used.tokens + answer.tokens
-                answers[index] = replace(answer, evidence=evidence, tokens=tokens)
+                answers[index] = replace(
+                    answer,
+                    evidence=[*used.evidence, *answer.evidence],
+                    tokens=used.tokens + answer.tokens,
+                    output_tokens=used.output_tokens + answer.output_tokens,
+                )
         return answers
 
     def _choose(self, answers: Sequence[Sequence[Prediction]], targets: Sequence[str]) -> str:
@@ -133,12 +138,19 @@ class Stacked(_Hybrid):
 
     def _one(self, row: Sequence[Prediction], shares: NDArray[np.float64] | None) -> Prediction:
         evidence = list(dict.fromkeys(source for answer in row for source in answer.evidence))
-        tokens, saved = sum(answer.tokens for answer in row), sum(answer.saved_seconds for answer in row)
+        spent = Prediction(
+            None,
+            evidence=evidence,
+            tokens=sum(answer.tokens for answer in row),
+            saved_seconds=sum(answer.saved_seconds for answer in row),
+            output_tokens=sum(answer.output_tokens for answer in row),
+        )
         if shares is None:
-            return replace(_failed(row)[0], evidence=evidence, tokens=tokens, saved_seconds=saved)
+            failed = _failed(row)[0]
+            return replace(spent, failure=failed.failure, failure_kind=failed.failure_kind)
         assert self._model is not None
         scores = dict(zip(map(str, self._model.classes_), map(float, shares), strict=True))
-        return Prediction(best(scores), scores=scores, evidence=evidence, tokens=tokens, saved_seconds=saved)
+        return replace(spent, label=best(scores), scores=scores)
 
     def _choose(self, answers: Sequence[Sequence[Prediction]], targets: Sequence[str]) -> str:
         from sklearn.linear_model import LogisticRegression

@@ -51,7 +51,8 @@ class Labeller:
         if self._prior.failure:
             fix = f"check it with: bakeoff llm check {self._llm.name}, or set calibration: none"
             raise BakeoffError(f"answers of {self._llm.name} to calibrate on", self._prior.failure, fix)
-        return Fit(time.perf_counter() - start + self._prior.saved_seconds, tokens=self._prior.tokens)
+        seconds = time.perf_counter() - start + self._prior.saved_seconds
+        return Fit(seconds, tokens=self._prior.tokens, output_tokens=self._prior.output_tokens)
 
     def __call__(self, prompts: Sequence[LabelPrompt], labels: Sequence[str]) -> list[LabelScores]:
         """Score every label for every prompt, in order."""
@@ -73,15 +74,22 @@ def _mean(scored: Sequence[LabelScores]) -> LabelScores:
     """Return the mean of the scores that there are, and what all of them took."""
     answered = [scores.scores for scores in scored if scores.failure is None]
     means = {label: sum(s[label] for s in answered) / len(answered) for label in (answered or [{}])[0]}
-    tokens, saved = sum(s.tokens for s in scored), sum(s.saved_seconds for s in scored)
-    return replace(LabelScores(means) if answered else scored[0], tokens=tokens, saved_seconds=saved)
+    return replace(
+        LabelScores(means) if answered else scored[0],
+        tokens=sum(s.tokens for s in scored),
+        output_tokens=sum(s.output_tokens for s in scored),
+        saved_seconds=sum(s.saved_seconds for s in scored),
+    )
 
 
 def _without(prior: LabelScores, scores: LabelScores, counted: bool = False) -> LabelScores:
     """Return the scores divided by the prior's, so that they sum to 1 again; `counted` adds what the prior took."""
     if counted:
         scores = replace(
-            scores, tokens=scores.tokens + prior.tokens, saved_seconds=scores.saved_seconds + prior.saved_seconds
+            scores,
+            tokens=scores.tokens + prior.tokens,
+            output_tokens=scores.output_tokens + prior.output_tokens,
+            saved_seconds=scores.saved_seconds + prior.saved_seconds,
         )
     failed = next((one for one in (scores, prior) if one.failure is not None), None)
     if failed:
@@ -106,4 +114,5 @@ def as_prediction(scores: LabelScores, evidence: Sequence[str] = ()) -> Predicti
         scores.tokens,
         scores.failure_kind,
         scores.saved_seconds,
+        scores.output_tokens,
     )

@@ -159,6 +159,7 @@ class Own:
             tuple(str(source) for source in answer.evidence),
             int(answer.tokens),
             answer.failure_kind,
+            output_tokens=int(answer.output_tokens),
         )
         if not all(map(math.isfinite, answer.scores.values())):
             return Prediction(None, "gave a score that is no finite number", tokens=answer.tokens)

@@ -144,6 +144,7 @@ class Retrieving(IndexedExamples, ABC):
             seconds=self.fitted.seconds + spent + learned.seconds,
             note="; ".join(filter(None, [self.fitted.note, learned.note])),
             tokens=learned.tokens,
+            output_tokens=learned.output_tokens,
         )
         return self
 
@@ -176,10 +177,9 @@ class Rag(Retrieving):
 
     def _learn(self, validation: Dataset) -> Fit:
         """Learn the LLM's bias towards labels, if it is to be calibrated."""
-        learned = self._label.learn(
+        return self._label.learn(
             lambda texts: self._prompts(texts, self._neighbours(texts)), self._known.labels, validation
         )
-        return Fit(learned.seconds, tokens=learned.tokens)
 
     def _prompts(self, texts: Sequence[str], neighbours: Sequence[Sequence[Evidence]]) -> list[LabelPrompt]:
         instruction = fill(self._instruction, self._known.labels)

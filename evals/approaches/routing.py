@@ -78,9 +78,11 @@ class NativeCalls:
 def _called(answer: AIMessage | Exception) -> Prediction:
     if not isinstance(answer, AIMessage):
         return Prediction(None, f"{type(answer).__name__}: {reason(answer)}", failure_kind="retryable")
-    tokens = answer.usage_metadata["total_tokens"] if answer.usage_metadata else 0
+    usage = answer.usage_metadata
+    tokens, written = (usage["total_tokens"], usage["output_tokens"]) if usage else (0, 0)
     names = [call["name"] for call in answer.tool_calls]
     unknown = [name for name in names if name not in TOOLS]
     if unknown:
-        return Prediction(None, f"called {unknown[0]!r}, which is no tool", tokens=tokens, failure_kind="permanent")
-    return Prediction(joined(names), tokens=tokens)
+        why = f"called {unknown[0]!r}, which is no tool"
+        return Prediction(None, why, tokens=tokens, failure_kind="permanent", output_tokens=written)
+    return Prediction(joined(names), tokens=tokens, output_tokens=written)

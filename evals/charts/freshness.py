@@ -43,7 +43,7 @@ def change_cost_chart(changes: Sequence[Mapping[str, Any]]) -> Chart | None:
     picture = dots.encode(
         x=across.axis(format="~g", tickCount=4), y=lines_of("arm", rows), **marked_by("change", kinds)
     )
-    dollars = " Dollars, seconds at your hourly price, are in the figures." if rows[0]["usd"] is not None else ""
+    dollars = " Dollars, with seconds at your hourly price, are in the figures." if rows[0]["usd"] is not None else ""
     return Chart(_cost_title(rows), picture, rows, f"One mark for each change; mean over repeats.{dollars}")
 
 

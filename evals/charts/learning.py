@@ -1,6 +1,7 @@
 """Learning curves, drawn: accuracy by the number of labelled examples, and where tuning overtakes."""
 
 from collections.abc import Mapping, Sequence
+from math import inf
 from statistics import mean, median
 from typing import Any
 
@@ -66,7 +67,7 @@ def _overtakings(rows: Sequence[Mapping[str, Any]], crossings: Sequence[Mapping[
     for crossing in crossings:
         points = [point for point in crossing["points"] if point is not None]
         if crossing["tuned"] == tuned and len(points) > len(crossing["points"]) / 2:
-            at = median(points)
+            at = median(inf if point is None else point for point in crossing["points"])
             own = {"arm": tuned, "other": crossing["other"], "seeds": len(points), "of": len(crossing["points"])}
             found.append({**own, "examples": at, "accuracy_percent": _height(rows, str(tuned), at)})
     return found

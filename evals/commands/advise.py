@@ -55,7 +55,8 @@ def advise(
     from lab.prices import load_prices
     from lab.settings import settings
 
-    run, listed = finished_run(run_id), load_prices(prices)
+    run = finished_run(run_id)
+    listed = load_prices(prices or run.own_prices)
     given = {
         "queries_per_month": queries_per_month,
         "changes_per_month": changes_per_month,

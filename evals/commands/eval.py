@@ -77,7 +77,7 @@ def eval_(
     from evals.forecast.forecast import keep_outcome
     from evals.forecast.forecasting import forecast_run
     from evals.parallel import Crew
-    from evals.runner import run_suite
+    from evals.runner import planned_run, run_suite
     from evals.scenarios import kind_of
     from lab.prices import load_prices
 
@@ -86,19 +86,20 @@ def eval_(
     chosen, remarks = _chosen(suite, data, changes, llm, quick, limit)
     chosen = chosen.only(only or [], skip or [])
     crew = Crew(jobs, backend, ray)
-    budget, forecast = Budget(chosen.arms, max_minutes, budget_usd, prices), None
     plan = kind_of(chosen.kind).plan(chosen, limit)
+    known = load_prices(prices or (None if fresh else planned_run(chosen, plan).own_prices))
+    budget, forecast = Budget(chosen.arms, max_minutes, budget_usd, known), None
     if data or estimate:
         words = _tell_remarks(remarks, chosen, plan, leaks=bool(estimate)) if data else []
         if estimate is not False:
-            forecast = forecast_run(chosen, plan, load_prices(prices), fresh, retry_failures)
+            forecast = forecast_run(chosen, plan, known, fresh, retry_failures)
     if forecast and estimate:
         return print_forecast(chosen, plan, forecast, words, budget, json)
     if forecast:
         _tell_forecast(forecast, budget, crew)
     budget.begin()
     start = time.perf_counter()
-    run = run_suite(chosen, limit, fresh, retry_failures, budget, crew, plan)
+    run = run_suite(chosen, limit, fresh, retry_failures, budget, crew, plan, prices)
     if forecast and forecast.answers:
         Console().note(keep_outcome(forecast, run, time.perf_counter() - start, plan.answers * len(chosen.arms)))
     print_run(run, json)

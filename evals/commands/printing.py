@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def print_run(run: "Run", json: bool) -> None:
     """Score `run` and print it, as one JSON document or as a table with its verdict."""
-    from evals.report import HEADERS, result_cells, score
+    from evals.report import results_table, score
 
     document = score(run)
     if json:
@@ -24,7 +24,7 @@ def print_run(run: "Run", json: bool) -> None:
     console = Console()
     data = document["dataset"]
     title = f"{document['suite']}: {data['test']} test texts of {data['name']}, {data['train']} to learn from"
-    console.table(HEADERS, [result_cells(row) for row in document["results"]], title)
+    console.table(*results_table(document["results"]), title)
     for finding in document.get("findings", []):
         console.table(finding["columns"], finding["rows"], finding["title"])
         console.note(finding["note"])

@@ -2,34 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from evals.costs import product, total
+from evals.costs import Effort
 from finetune.registry import classifier_folder
 from lab.datasets import Dataset
-
-
-@dataclass(frozen=True)
-class Effort:
-    """Seconds of the clock, and tokens that a base LLM reads and writes; None is unknown, and so is its sum."""
-
-    seconds: float | None = 0.0
-    read: float | None = 0.0
-    written: float | None = 0.0
-
-    def __add__(self, other: "Effort") -> "Effort":
-        return Effort(
-            total(self.seconds, other.seconds), total(self.read, other.read), total(self.written, other.written)
-        )
-
-    def __mul__(self, times: float) -> "Effort":
-        if not times:
-            return Effort()
-        return Effort(product(self.seconds, times), product(self.read, times), product(self.written, times))
-
-    @property
-    def tokens(self) -> float | None:
-        """Return the tokens read and written."""
-        return total(self.read, self.written)
-
 
 UNKNOWN = Effort(None, None, None)
 

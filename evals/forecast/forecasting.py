@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from evals.approach import together
-from evals.costs import machine_cost, token_cost
-from evals.forecast.efforts import Effort, Lesson, Ready
+from evals.costs import Effort
+from evals.forecast.efforts import Lesson, Ready
 from evals.forecast.forecast import ArmForecast, Forecast
 from evals.forecast.parts import Part, whole_arm
 from evals.forecast.rates import Rates
@@ -69,11 +69,11 @@ class _Past:
         return cls(frozenset(done), records, run.fits(), frozenset(timed | failed))
 
     def answer(self, arm: str) -> Effort | None:
-        """Return what an answer has taken, in the mean, its tokens as read; None where there are too few to tell."""
+        """Return what an answer has taken, in the mean; None where there are too few to tell."""
         own = [record for record in self.records.get(arm, ()) if record.failure is None]
         if len(own) < ENOUGH:
             return None
-        return Effort(sum(r.seconds for r in own), sum(r.tokens for r in own)) * (1 / len(own))
+        return Effort.of(own) * (1 / len(own))
 
 
 def _forecast_arm(arm: Arm, suite: Suite, plan: Plan, past: _Past, whole: Part, prices: PriceList) -> ArmForecast:
@@ -91,8 +91,9 @@ def _forecast_arm(arm: Arm, suite: Suite, plan: Plan, past: _Past, whole: Part, 
         return ArmForecast(arm.key, left, there, None, None, None, f"would fail: {error}")
     recorded = fits + each * left
     spent = recorded if timed else recorded + each * (suite.latency_sample + 1)
-    usd = _usd(arm, spent, prices)
-    unpriced = "" if arm.is_local or prices.of(str(arm.llm)) else "no price is known: add it to prices.yaml"
+    price = None if arm.is_local else prices.of(str(arm.llm))
+    usd = spent.usd(price, settings().usd_per_hour, arm.is_local)
+    unpriced = "" if arm.is_local or price else "no price is known: add it to prices.yaml"
     note = "; ".join(filter(None, [whole.note, unpriced]))
     return ArmForecast(arm.key, left, there, spent.seconds, recorded.tokens, usd, note)
 
@@ -117,16 +118,8 @@ def _learning(arm: Arm, scenario: Scenario, waiting: Sequence[int], past: _Past,
         known = together(known, step.new, step.gone) if number else known
         took = whole.learn(Lesson(known, step.new, scenario.validation, scenario.seed, follows=number > 0))
         before = past.fits.get(Moment(arm.key, scenario.name, scenario.repeat, step.name))
-        effort += Effort(before.seconds, before.tokens) if took.seconds is None and before else took
+        effort += Effort.of([before]) if took.seconds is None and before else took
     return effort
-
-
-def _usd(arm: Arm, effort: Effort, prices: PriceList) -> float | None:
-    """Return what an arm costs: seconds of this machine at the user's price, or a remote LLM's tokens at its own."""
-    price = None if arm.is_local else prices.of(str(arm.llm))
-    if arm.is_local or (price and price.billed == "seconds"):
-        return machine_cost(effort.seconds, settings().usd_per_hour)
-    return token_cost(effort.read, effort.written, price)
 
 
 def _filled_indexes() -> dict[str, int]:

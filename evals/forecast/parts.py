@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from evals.forecast.efforts import UNKNOWN, Effort, Lesson, Ready
+from evals.costs import Effort
+from evals.forecast.efforts import UNKNOWN, Lesson, Ready
 from evals.forecast.rates import PromptRate, Rates
 from evals.suite import Arm
 from finetune.hyperparameters import Hyperparameters

@@ -5,6 +5,8 @@ from typing import Any
 
 from evals.charts.marks import arm_name
 from evals.reporting.contents import Contents
+from evals.suite import Arm
+from evals.tuning import stated_budgets
 
 
 def facts(manifest: Mapping[str, Any]) -> dict[str, str]:
@@ -17,7 +19,7 @@ def facts(manifest: Mapping[str, Any]) -> dict[str, str]:
         "data": f"{data['name']}, fingerprint {data['fingerprint']}",
         "parts": f"{data['train']:,} to learn from, {data['validation']:,} to choose on, {data['test']:,} to test;"
         " near-duplicates on one side",
-        "budgets": suite.get("budgets", ""),
+        "budgets": suite.get("budgets") or _budgets(suite),
         "instruction": suite.get("instruction", ""),
         "base models": ", ".join(f"{name} ({one})" for name, one in models.items()),
         "seeds": ", ".join(map(str, manifest.get("seeds", [suite.get("seed", 0)]))),
@@ -33,6 +35,11 @@ def facts(manifest: Mapping[str, Any]) -> dict[str, str]:
         "versions": f"{versions}{revision}",
     }
     return {name: value for name, value in told.items() if value}
+
+
+def _budgets(suite: Mapping[str, Any]) -> str:
+    """Return the budgets of a suite that states none, as far as its arms tell them."""
+    return stated_budgets([Arm.model_validate(arm) for arm in suite.get("arms", ())], suite.get("kind", "static"))
 
 
 def caveats(contents: Contents) -> list[str]:

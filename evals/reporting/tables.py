@@ -10,6 +10,7 @@ from evals.reporting.contents import Contents
 from evals.verdict import SIGNIFICANT
 
 NUMERIC = re.compile(r"[-–+−\d.,%()e* ]*|unknown")
+COST_HEADERS = ("$ per 1,000", "$ per 1,000 right")
 NOTHING = {"–", "0", "unknown"}  # a column of these alone is left out, where it says so
 
 
@@ -44,11 +45,19 @@ def results_table(contents: Contents) -> Table:
     columns["fit s"] = [_number(row["fit_seconds"], ".1f") for row in rows]
     columns["update s"] = [_number(row.get("update_seconds"), ".1f") for row in rows]
     columns["tokens"] = [f"{row['tokens']:,}" for row in rows]
-    columns["$ per 1,000"] = [_number(row["cost_per_1k_usd"], ".4f", "unknown") for row in rows]
+    columns |= {name: [cost_cells(row)[number] for row in rows] for number, name in enumerate(COST_HEADERS)}
     kept = {name: cells for name, cells in columns.items() if set(cells) - NOTHING}
     winner = contents.document["verdict"]["winner"]
     strong = contents.arms.index(winner) if winner in contents.arms else None
     return Table(list(kept), list(zip(*kept.values(), strict=True)), strong)
+
+
+def cost_cells(row: Mapping[str, Any]) -> list[str]:
+    """Return the cells under COST_HEADERS; where nothing was right, no money buys a right answer."""
+    each, right = row["cost_per_1k_usd"], row["cost_per_correct_usd"]
+    if each is None:
+        return ["unknown", "unknown"]
+    return [f"{each:.4f}", "–" if right is None else f"{1000 * right:.4f}"]
 
 
 def comparisons_table(contents: Contents) -> Table:
@@ -120,5 +129,5 @@ def _signed(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
-def _number(value: float | None, form: str, missing: str = "–") -> str:
-    return missing if value is None else format(value, form)
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)

@@ -15,9 +15,9 @@ from evals.scenarios import (
     routing,
     static,
 )
-from evals.scenarios.scenario import Finding, Fits, Moment, Plan, Scenario, Step
+from evals.scenarios.scenario import Finding, Fits, Moment, Plan, PricedFit, PricedFits, Scenario, Step
 
-__all__ = ["Finding", "Fits", "Moment", "Plan", "Scenario", "Step", "grader_of", "kind_of"]
+__all__ = ["Finding", "Fits", "Moment", "Plan", "PricedFit", "PricedFits", "Scenario", "Step", "grader_of", "kind_of"]
 
 _KINDS = {
     "static": static,

@@ -1,7 +1,6 @@
 """Learning curves: how many labelled examples does each approach need, and where do the curves cross?"""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from lab.datasets import Dataset
 from lab.statistics import clustered_interval, seed_interval
 
 ALL = "(all)"  # marks the scenario that learns from every example
-FEWEST = 3  # seeds that cross, for an interval
+FEWEST = 3  # seeds, for an interval over them
 
 
 def plan(suite: Suite, limit: str | None) -> Plan:
@@ -100,15 +99,20 @@ def _crossings(suite: Suite, curves: dict[str, Curve], sizes: Sequence[int]) -> 
     for tuned in (key for key in curves if side[key]):
         for other in (key for key in curves if not side[key]):
             points = crossing_points(_means(curves[tuned]), _means(curves[other]))
-            told = _told(points, sizes)
-            rows.append([tuned, other, told["crossing"], told["interval"], told["seeds"]])
-            data.append({"tuned": tuned, "other": other, "points": points})
+            steady = steady_crossing(_means(curves[tuned]), _means(curves[other]))
+            crossed = f"{sum(point is not None for point in points)} of {len(points)}"
+            last = "-" if len(points) < FEWEST else _size(steady, sizes)
+            rows.append([tuned, other, _size(typical(points), sizes), _interval(points, sizes), last, crossed])
+            data.append({"tuned": tuned, "other": other, "points": points, "when_variance_counts": steady})
     return Finding(
         "Where the tuned approach overtakes, in labelled examples",
-        ["tuned", "other", "crossing", "95 % interval", "seeds that cross"],
+        ["tuned", "other", "crossing", "95 % interval", "when variance counts", "seeds that cross"],
         rows,
-        "Per seed, on the straight line between two sizes on a logarithmic scale; the median and the interval (t, on"
-        " that scale) over the seeds that cross and stay above.",
+        "Per seed, on the straight line between two sizes on a logarithmic scale: from there on it stays above. The"
+        " median and the interval (t, on that scale) are over all seeds; one that never crosses counts as beyond the"
+        " largest size, and leaves the interval without an upper end. When variance counts: from where on the tuned"
+        " approach's mean less its seeds' standard deviation stays above the other's mean (after Pecher et al., arXiv"
+        " 2402.12819).",
         {"crossings": data},
     )
 
@@ -126,6 +130,22 @@ def crossing_points(tuned: Means, other: Means) -> list[float | None]:
     return [_crossing(sizes, [tuned[size][one] - other[size][one] for size in sizes]) for one in sorted(repeats)]
 
 
+def typical(points: Sequence[float | None]) -> float | None:
+    """Return the median of the seeds' crossings; None where so many never cross that it is beyond every size."""
+    median = float(np.median([np.inf if point is None else point for point in points])) if points else np.inf
+    return median if median < np.inf else None
+
+
+def steady_crossing(tuned: Means, other: Means) -> float | None:
+    """Return from which size on the mean of `tuned`, less its seeds' standard deviation, stays above that of `other`.
+
+    None where it never does.
+    """
+    sizes = sorted(tuned.keys() & other.keys())
+    leads = [_mean(tuned[size]) - _deviation(tuned[size]) - _mean(other[size]) for size in sizes]
+    return _crossing(sizes, leads) if sizes else None
+
+
 def _crossing(sizes: Sequence[int], leads: Sequence[float]) -> float | None:
     behind = [number for number, lead in enumerate(leads) if lead <= 0]
     if not behind:
@@ -138,15 +158,26 @@ def _crossing(sizes: Sequence[int], leads: Sequence[float]) -> float | None:
     return float(2 ** (low + share * (high - low)))
 
 
-def _told(points: Sequence[float | None], sizes: Sequence[int]) -> dict[str, Any]:
-    crossed = [point for point in points if point is not None]
-    seeds = f"{len(crossed)} of {len(points)}"
-    if not crossed:
-        return {"crossing": f"never up to {max(sizes)}", "interval": "-", "seeds": seeds}
-    spread = seed_interval(np.log2(crossed).tolist()) if len(crossed) >= FEWEST else None
-    ends = np.clip(np.exp2(spread), min(sizes), max(sizes)) if spread else None
-    interval = "-" if ends is None else f"{ends[0]:.0f} – {ends[1]:.0f}"
-    return {"crossing": f"{np.median(crossed):.0f}", "interval": interval, "seeds": seeds}
+def _interval(points: Sequence[float | None], sizes: Sequence[int]) -> str:
+    """Return the interval over all seeds, one that never crosses taken at the largest size: there it is open."""
+    if len(points) < FEWEST or not any(points):
+        return "-"
+    spread = seed_interval([float(np.log2(point or max(sizes))) for point in points])
+    assert spread is not None, "three seeds have one"
+    low, high = np.clip(np.exp2(spread), min(sizes), max(sizes))
+    return f"{low:.0f} – {high:.0f}" if all(points) else f"{low:.0f} – beyond {max(sizes)}"
+
+
+def _size(point: float | None, sizes: Sequence[int]) -> str:
+    return f"never up to {max(sizes)}" if point is None else f"{point:.0f}"
+
+
+def _mean(accuracies: Mapping[int, float]) -> float:
+    return float(np.mean(list(accuracies.values())))
+
+
+def _deviation(accuracies: Mapping[int, float]) -> float:
+    return float(np.std(list(accuracies.values()), ddof=1)) if len(accuracies) > 1 else 0.0
 
 
 def _shuffled(data: Dataset, random: np.random.Generator) -> Dataset:

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from evals.costs import machine_cost
+from evals.costs import product, total
 from evals.records import Record
-from evals.scenarios.scenario import Finding, Fits, Plan, Scenario, Step, facts
+from evals.scenarios.scenario import Finding, Plan, PricedFits, Scenario, Step, change_usd, facts
 from evals.scenarios.static import load_parts
 from evals.suite import Suite
 from lab.datasets import Dataset, Example, Split
-from lab.settings import settings
 from lab.statistics import clustered_interval
 from lab.workspace import fingerprint
 
@@ -41,7 +40,7 @@ def is_primary(suite: Suite, record: Record) -> bool:
     return record.step == suite.arrivals[-1] and record.test != CHANGED
 
 
-def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Finding]:
+def findings(suite: Suite, records: Sequence[Record], fits: PricedFits) -> list[Finding]:
     """Return how each arm took each change, what it cost, and whether it still says what was withdrawn."""
     rights = _rights(records)
     return [_changes(suite, rights, fits), _withdrawal(suite, rights)]
@@ -110,7 +109,7 @@ def _rights(records: Sequence[Record]) -> Rights:
     return rights
 
 
-def _changes(suite: Suite, rights: Rights, fits: Fits) -> Finding:
+def _changes(suite: Suite, rights: Rights, fits: PricedFits) -> Finding:
     """Return a row per arm and change: accuracy on what changed before and after, forgetting, and what it took."""
     names = [suite.dataset, *suite.arrivals]
     rows = []
@@ -119,7 +118,9 @@ def _changes(suite: Suite, rights: Rights, fits: Fits) -> Finding:
             new = _both(rights, arm.key, now, before, now)
             older = names[: names.index(now)] if now in names else names
             old = [_both(rights, arm.key, name, before, now) for name in older]
-            seconds = _mean(fit.seconds for key, fit in fits.items() if (key.arm, key.step) == (arm.key, now))
+            took = [fit for key, fit in fits.items() if (key.arm, key.step) == (arm.key, now)]
+            seconds, paid = _mean(fit.seconds for fit in took), total(*(fit.tokens_usd for fit in took))
+            tokens_usd = product(paid, 1 / max(1, len(took)))
             rows.append(
                 {
                     "arm": arm.key,
@@ -129,15 +130,18 @@ def _changes(suite: Suite, rights: Rights, fits: Fits) -> Finding:
                     "old_before": _mean(pair[0] for pair in old),
                     "old_after": _mean(pair[1] for pair in old),
                     "seconds": seconds,
-                    "usd": machine_cost(seconds, settings().usd_per_hour),
+                    "tokens": _mean(fit.tokens for fit in took),
+                    "tokens_usd": tokens_usd,
+                    "usd": change_usd(seconds, tokens_usd),
                 }
             )
     return Finding(
         "What each change does to accuracy, and what taking it in costs",
-        ["arm", "change", "before", "after", "old data before", "old data after", "seconds", "$"],
+        ["arm", "change", "before", "after", "old data before", "old data after", "seconds", "tokens", "$"],
         [_cells(row) for row in rows],
         "Before and after: accuracy on the texts of the change. Old data: mean accuracy on the tests of what came"
-        " earlier; its fall is forgetting. Dollars are seconds at your hourly price.",
+        " earlier; its fall is forgetting. Dollars are seconds at your hourly price,"
+        " and a remote LLM's tokens at its own.",
         {"changes": rows, "timeline": _timeline(suite, rights)},
     )
 
@@ -168,13 +172,14 @@ def _both(rights: Rights, arm: str, test: str, before: str, after: str) -> tuple
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
-    seconds, usd = row["seconds"], row["usd"]
+    seconds, tokens, usd = row["seconds"], row["tokens"], row["usd"]
     return [
         row["arm"],
         row["change"],
         *(_share(row[name]) for name in ("before", "after", "old_before", "old_after")),
         "-" if seconds is None else f"{seconds:.1f}",
-        "-" if usd is None else f"{usd:.4f}",
+        "-" if tokens is None else f"{tokens:,.0f}",
+        "unknown" if usd is None else f"{usd:.4f}",
     ]
 
 

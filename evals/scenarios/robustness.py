@@ -33,7 +33,7 @@ def plan(suite: Suite, limit: str | None) -> Plan:
                     _mislabelled(split.train, split.test.labels, share, random),
                     {CLEAN: split.test},
                 )
-                for share in suite.label_noise
+                for share in suite.added_noise
             },
             "near-duplicates": (_duplicated(split.train, random), {CLEAN: split.test}),
         }

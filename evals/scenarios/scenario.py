@@ -5,7 +5,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from evals.approach import Fit
+from evals.costs import machine_cost, total
 from lab.datasets import Dataset, parse_limit
+from lab.settings import settings
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,21 @@ class Moment(NamedTuple):
 
 
 Fits = Mapping[Moment, Fit]
+
+
+@dataclass(frozen=True)
+class PricedFit(Fit):
+    """What it took, with the USD of a remote LLM's tokens; None where their price is unknown."""
+
+    tokens_usd: float | None = 0.0
+
+
+PricedFits = Mapping[Moment, PricedFit]
+
+
+def change_usd(seconds: float | None, tokens_usd: float | None) -> float | None:
+    """Return what getting ready, or taking in a change, costs: this machine's seconds, and what was paid for tokens."""
+    return total(machine_cost(seconds, settings().usd_per_hour), tokens_usd)
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ class LabelScores:
 
     Attributes:
         tokens: read and written.
+        output_tokens: those among them that were written.
         failure_kind: what can be done about it.
         saved_seconds: that asking would have taken, for an answer that was kept from before.
     """
@@ -43,6 +44,7 @@ class LabelScores:
     failure: str | None = None
     failure_kind: FailureKind | None = None
     saved_seconds: float = 0.0
+    output_tokens: int = 0
 
 
 class LabelScorer(Protocol):

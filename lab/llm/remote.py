@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages.ai import UsageMetadata
 
 from lab.errors import BakeoffError
 from lab.llm.failures import kind_of
@@ -53,7 +54,8 @@ class RemoteScorer:
             if scores.scores:
                 return scores
             chosen = self._by_schema(prompt, labels)
-            return replace(chosen, tokens=chosen.tokens + scores.tokens)
+            tokens, written = chosen.tokens + scores.tokens, chosen.output_tokens + scores.output_tokens
+            return replace(chosen, tokens=tokens, output_tokens=written)
         except BakeoffError:
             raise
         except Exception as error:  # each provider's client has errors of its own
@@ -70,7 +72,7 @@ class RemoteScorer:
                 raise
             self._log_probs = False  # the provider does not know the word: do not ask again
             return LabelScores()
-        tokens = answer.usage_metadata["total_tokens"] if answer.usage_metadata else 0
+        spent = _spent(answer.usage_metadata)
         content = (answer.response_metadata.get("logprobs") or {}).get("content") or []
         mass, unclear = dict.fromkeys(labels, 0.0), 0.0
         for candidate in content[0]["top_logprobs"] if content else []:
@@ -81,8 +83,8 @@ class RemoteScorer:
                 unclear += math.exp(candidate["logprob"])
         total = sum(mass.values())
         if total < CLEAR or unclear > max(mass.values()):  # not about to say a label, or it may be one of several
-            return LabelScores(tokens=tokens)
-        return LabelScores({label: share / total for label, share in mass.items()}, tokens)
+            return spent
+        return replace(spent, scores={label: share / total for label, share in mass.items()})
 
     def _by_schema(self, prompt: LabelPrompt, labels: Sequence[str]) -> LabelScores:
         """Ask for JSON whose one field is one of the labels."""
@@ -97,13 +99,17 @@ class RemoteScorer:
         structured = self.chat.with_structured_output(schema, method="json_schema", include_raw=True)
         answer = self.throttle.ask(lambda: structured.invoke(prompt.messages()))
         assert isinstance(answer, dict)
-        usage = answer["raw"].usage_metadata
-        tokens = usage["total_tokens"] if usage else 0
+        spent = _spent(answer["raw"].usage_metadata)
         chosen = (answer["parsed"] or {}).get("label")
         if chosen not in labels:
             failure = f"answered {answer['raw'].text[:80]!r}, which is no label"
-            return LabelScores(tokens=tokens, failure=failure, failure_kind="permanent")
-        return LabelScores({label: float(label == chosen) for label in labels}, tokens)
+            return replace(spent, failure=failure, failure_kind="permanent")
+        return replace(spent, scores={label: float(label == chosen) for label in labels})
+
+
+def _spent(usage: UsageMetadata | None) -> LabelScores:
+    """Return an answer that says no more than what it took."""
+    return LabelScores(tokens=usage["total_tokens"], output_tokens=usage["output_tokens"]) if usage else LabelScores()
 
 
 def _begins(token: str, label: str) -> bool:

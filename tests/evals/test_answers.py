@@ -1,17 +1,25 @@
 """What a base LLM was asked is kept by content; what it would not answer is told apart by what can be done about it."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from evals import Suite, load_suite, run_suite
-from evals.records import Record
+from evals.budget import Budget
+from evals.costs import Effort
+from evals.records import Journal, Record
+from evals.report import score
 from evals.runner import Run
 from lab.llm import resolve_llm
+from lab.prices import load_prices
 from tests.world.openai import MODEL, OpenAIServer
 from tests.world.scripted import ScriptedServer, says
 from tests.world.server import Answer, Fault
+
+PRICES = "models: {'openai:smollm2': {input: 1.0e+6, output: 5.0e+6, as_of: 2026-01-01, source: s}}"  # $1, $5 a token
+ANSWER = (says("Well"), says('{"label": "negative"}'))  # two calls, each of 11 tokens read and 4 written: $62
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +101,56 @@ def test_only_failures_that_can_be_mended_are_asked_again(
         again = run_suite(suite, "2", retry_failures=True).records()
     assert not server.script
     assert {record.failure_kind for record in again} == {None, "permanent"}
+
+
+@pytest.fixture
+def priced(suite: Suite, setting: Callable[[str, str], None]) -> Iterator[tuple[ScriptedServer, Path]]:
+    """The remote LLM's place, taken by one whose every answer costs the same, and a file with its prices."""
+    Path("mine.yaml").write_text(PRICES)
+    with ScriptedServer() as server:
+        setting("OPENAI_BASE_URL", server.url)
+        resolve_llm.cache_clear()
+        yield server, Path("mine.yaml")
+
+
+def test_own_prices_stay_with_the_run_and_what_is_written_has_its_own(
+    suite: Suite, priced: tuple[ScriptedServer, Path]
+) -> None:
+    server, prices = priced
+    server.script.extend(ANSWER * 2)
+    run = run_suite(suite, "2", prices=prices)
+    prices.unlink()
+    row = score(run)["results"][0]
+    assert (row["tokens"], row["output_tokens"]) == (60, 16)
+    assert row["cost_per_1k_usd"] == pytest.approx(62_000)
+    old = [asdict(record) for record in run.records()]
+    for record in old:
+        del record["output_tokens"], record["reused"]
+    Journal(run.folder / "records.jsonl").append(old)
+    assert score(run)["results"][0]["cost_per_1k_usd"] == pytest.approx(30_000), "what is not told apart counts as read"
+
+
+def test_a_budget_is_the_whole_runs_and_latency_calls_are_in_it(
+    suite: Suite, priced: tuple[ScriptedServer, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, prices = priced
+    timed = suite.model_copy(update={"latency_sample": 1})
+
+    def spend(usd: float, limit: str = "3") -> Run:
+        return run_suite(timed, limit, budget=Budget(timed.arms, usd=usd, prices=load_prices(prices)))
+
+    server.script.extend(ANSWER * 2)
+    spend(100)
+    assert "$124.0000 of $100 are spent on this run; the same command with a higher --budget-usd goes on" in (
+        capsys.readouterr().err
+    )
+    run = spend(124)
+    assert (len(run.records()), len(server.requests)) == (2, 4), "what was spent before counts: nobody is asked"
+    server.script.extend(ANSWER * 3)
+    run = spend(1000)
+    assert not server.script
+    spent = Effort.of(part for _, part in run.paid())
+    assert (spent.read, spent.written) == (22 * 5, 8 * 5)
+    server.script.extend(ANSWER * 3)
+    more = spend(1000, "4")
+    assert Effort.of(part for _, part in more.paid()).written == 8 * 3, "one answer and two latency calls"

@@ -10,7 +10,8 @@ import pytest
 
 from evals.budget import Budget
 from evals.commands.printing import tell_forecast
-from evals.forecast.efforts import UNKNOWN, Effort
+from evals.costs import Effort
+from evals.forecast.efforts import UNKNOWN
 from evals.forecast.forecast import ArmForecast, Forecast
 from evals.forecast.forecasting import forecast_run
 from evals.own_data import check_split, choose_suite, columns_of, find_columns

@@ -11,8 +11,9 @@ import pytest
 from evals.approach import Fit, Prediction
 from evals.metrics import Measured, result_row
 from evals.records import Journal, Question, Record, read_records
-from evals.report import score
+from evals.report import results_table, score
 from evals.reporting.contents import SHOWN_FAILURES
+from evals.reporting.tables import COST_HEADERS
 from evals.runner import MANIFEST, MEASUREMENTS, RECORDS, Run
 from evals.suite import Arm, Suite, load_suite
 from evals.verdict import decide
@@ -237,3 +238,12 @@ def test_suites_by_name_by_arm_and_by_llm() -> None:
 
 def _all(suite: Suite) -> list[str]:
     return [arm.key for arm in suite.arms]
+
+
+def test_both_costs_are_in_the_table_where_any_is_known_and_unknown_is_said() -> None:
+    unknown = result_row(ARM, [_record("a", 1, "good")] * 2, Measured(Fit()))
+    known = result_row(ARM, [_record("a", 1, "good"), _record("a", 2, "bad")], Measured(Fit()), usd_per_hour=3600.0)
+    assert not set(COST_HEADERS) & set(results_table([unknown])[0])
+    headers, rows = results_table([known, unknown])
+    assert headers[-2:] == [*COST_HEADERS]
+    assert [row[-2:] for row in rows] == [["500.0000", "1000.0000"], ["unknown", "unknown"]]

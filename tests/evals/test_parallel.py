@@ -21,10 +21,11 @@ from lab.errors import BakeoffError
 SLOW = """
 import time
 from evals.approach import Fit, Prediction
+from lab.settings import settings
 
 
 class Slow:
-    \"\"\"Answers with the first label, in its own time.\"\"\"
+    \"\"\"Answers by the text's length, in its own time, and says where it would send a request.\"\"\"
 
     name = "slow"
 
@@ -37,7 +38,9 @@ class Slow:
 
     def predict(self, texts):
         time.sleep(self._seconds * len(texts))
-        return [Prediction(self._labels[0]) for _ in texts]
+        servers = [f"{settings().openai_base_url}", f"{settings().wikipedia_api_url}"]
+        labels = (self._labels[len(text) % len(self._labels)] for text in texts)
+        return [Prediction(label, evidence=servers) for label in labels]
 
     def update(self, new, gone=None):
         return self
@@ -91,16 +94,22 @@ def test_a_worker_process_that_is_killed_loses_nothing(slow: Suite, capsys: pyte
     _nothing_lost_nothing_twice(run)
 
 
-def test_a_ray_cluster_of_two_nodes_gives_the_same_records_though_a_worker_is_killed(slow: Suite) -> None:
+def test_a_ray_cluster_of_two_nodes_gives_the_same_records_though_a_worker_is_killed(
+    slow: Suite, setting: Callable[[str, str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     import ray
     from ray.cluster_utils import Cluster
 
+    monkeypatch.setenv("BAKEOFF_OPENAI_BASE_URL", "http://127.0.0.1:9/nodes-own")
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     try:
         cluster.add_node(num_cpus=1)
+        setting("OPENAI_BASE_URL", "http://127.0.0.1:9/ours")
         with _killer(lambda: _named("ray::PoolActor.run_batch")):
             run = run_suite(slow, crew=Crew(ray=cluster.address))
         _nothing_lost_nothing_twice(run)
+        assert run.records()[-1].evidence[0] == "http://127.0.0.1:9/ours"
+        assert _answers(run) == _answers(run_suite(_at_once(slow)))
         assert not ray.is_initialized()
     finally:
         cluster.shutdown()  # type: ignore[no-untyped-call]
@@ -111,6 +120,12 @@ def test_a_cluster_that_is_not_there_is_one_line(address: str, suite: Suite) -> 
     with pytest.raises(BakeoffError, match=f"expected a Ray cluster at {address}") as raised:
         run_suite(suite, crew=Crew(ray=address))
     assert "ray start --head" in str(raised.value)
+
+
+def _at_once(suite: Suite) -> Suite:
+    """Return the slow suite with arms that answer without delay: another run, the same answers."""
+    slow, *others = suite.arms
+    return suite.model_copy(update={"arms": (slow.model_copy(update={"options": {"seconds": 0.0}}), *others)})
 
 
 def _named(words: str) -> list[int]:

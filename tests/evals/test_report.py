@@ -387,6 +387,7 @@ def _failed(number: int) -> Record:
 
 
 def _nothing() -> dict[str, Any]:
-    unknown = ("accuracy", "accuracy_ci", "macro_f1", "latency_p50_ms", "latency_p95_ms", "cost_per_1k_usd")
+    unknown = ("accuracy", "accuracy_ci", "macro_f1", "latency_p50_ms", "latency_p95_ms")
+    unpriced = ("cost_per_1k_usd", "cost_per_correct_usd")
     known = {"approach": "knn", "llm": None, "n": 3, "failures": 3, "fit_seconds": 0.0, "tokens": 0}
-    return known | dict.fromkeys(unknown)
+    return known | dict.fromkeys((*unknown, *unpriced))

@@ -14,16 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evals.scenarios import kind_of
+from evals.approach import Prediction
+from evals.records import Question, Record
+from evals.scenarios import Moment, PricedFit, kind_of
 from evals.scenarios.data_efficiency import crossing_points
 from evals.scenarios.freshness import CHANGED, MISTAKEN, WITHDRAWN
 from evals.scenarios.robustness import CLEAN, PERTURBATIONS, emoji, typos
-from evals.suite import Suite, built_in_suites, load_suite
+from evals.suite import Arm, Suite, built_in_suites, load_suite
+from lab.datasets import Example
 from lab.errors import BakeoffError
 from tests.conftest import Outcome
 
 ROOT = Path(__file__).parents[2]
 TIMES = ("latency_p50_ms", "latency_p95_ms", "fit_seconds", "update_seconds", "seconds")
+EXAMPLE = Example("0", "a text", "y", "x:0")
 KINDS = ("data_efficiency", "freshness", "robustness")
 
 
@@ -68,6 +72,34 @@ def test_curves_cross_where_the_lead_begins_for_good() -> None:
     assert points[3] == 8, "ahead from the first size on"
 
 
+def test_a_seed_that_never_crosses_leaves_the_interval_open_and_variance_moves_the_crossing() -> None:
+    suite = load_suite("data_efficiency").only(["knn", "finetuned"], [])
+
+    def found(rights: dict[int, list[int]]) -> tuple[list[str], dict[str, Any]]:
+        """Return the finding's row where the tuned arm has so many of 10 right by size and seed, kNN always 5."""
+        hits = {"finetuned": rights, "knn": {size: [5] * len(own) for size, own in rights.items()}}
+        records = [
+            Record.of(Question(arm, f"{size}", "", "test", seed, f"{n}"), EXAMPLE, Prediction("yn"[n >= hit]), 0.1)
+            for arm, sizes in hits.items()
+            for size, seeds in sizes.items()
+            for seed, hit in enumerate(seeds)
+            for n in range(10)
+        ]
+        finding = kind_of(suite.kind).findings(suite, records, {})[1]
+        return list(finding.rows[0][2:]), finding.data["crossings"][0]
+
+    row, data = found({8: [3, 3, 4], 32: [7, 7, 6], 128: [9, 9, 9]})
+    assert row == ["16", "16 – 16", "20", "3 of 3"], "level at 16, ahead by a standard deviation from 20 on"
+    assert data["when_variance_counts"] == pytest.approx(20.3, abs=0.1)
+    row, data = found({8: [3, 3, 4], 32: [7, 7, 3], 128: [9, 9, 4]})
+    assert (row[0], row[3]) == ("16", "2 of 3")
+    assert row[1].endswith(" – beyond 128"), "a seed that never crosses is not left out"
+    assert row[2] == "never up to 128", "one seed in three stays behind: not to be relied on"
+    assert data["points"][2] is None
+    row, data = found({8: [3, 3, 4], 32: [4, 4, 4], 128: [9, 4, 4]})
+    assert (row[0], row[3]) == ("never up to 128", "1 of 3")
+
+
 def test_data_that_changes_is_tested_before_and_after_and_what_is_withdrawn_was_wrong() -> None:
     suite = load_suite("freshness")
     steps = kind_of(suite.kind).plan(suite, "40").scenarios[0].steps
@@ -87,6 +119,33 @@ def test_data_that_changes_is_tested_before_and_after_and_what_is_withdrawn_was_
     tests = [test for step in steps[:5] for name, test in step.tests.items() if name != WITHDRAWN]
     tested = {example.id for test in tests for example in test.examples}
     assert not tested & known.keys()
+
+
+def test_a_change_and_a_swap_are_told_in_seconds_tokens_and_dollars(setting: Callable[[str, str], None]) -> None:
+    setting("BAKEOFF_USD_PER_HOUR", "3600")  # a dollar a second
+    suite = load_suite("freshness").only(["knn"], [])
+    remote = Arm(approach="rag", llm="openai:x", name="remote")
+    suite = suite.model_copy(update={"arms": (*suite.arms, remote, remote.model_copy(update={"name": "unpriced"}))})
+    took = {"knn": PricedFit(2.0), "remote": PricedFit(2.0, tokens=70, tokens_usd=5.0)}
+    took["unpriced"] = PricedFit(2.0, tokens=70, tokens_usd=None)
+    fits = {Moment(arm, "", 0, "amazon"): fit for arm, fit in took.items()}
+    changes, _ = kind_of("freshness").findings(suite, [], fits)
+    cells = {row[0]: row[-3:] for row in changes.rows if row[1] == "amazon"}
+    assert cells == {
+        "knn": ["2.0", "0", "2.0000"],
+        "remote": ["2.0", "70", "7.0000"],
+        "unpriced": ["2.0", "70", "unknown"],
+    }
+    suite = load_suite("portability").only(["finetuned"], [])
+    records = [
+        Record.of(Question(arm.key, "", "", "test", 0, f"{n}"), EXAMPLE, Prediction("yn"[n % 3 == 0]), 0.1)
+        for arm in suite.arms
+        for n in range(9)
+    ]
+    swaps, *_ = kind_of("portability").findings(
+        suite, records, {Moment("finetuned@minilm-3", "", 0, ""): PricedFit(9.0)}
+    )
+    assert swaps.rows[0][-2:] == ["trained again, 9 s", "9.0000"]
 
 
 def test_perturbations_change_the_text_and_nothing_else() -> None:
