@@ -12,7 +12,7 @@ from transformers import TrainerCallback
 
 from finetune.classifier import Classifier
 from finetune.folder import TrainingFolder
-from finetune.hyperparameters import Hyperparameters
+from finetune.hyperparameters import Hyperparameters, Method
 from finetune.methods import model_runtime, prepare
 from finetune.registry import classifier_id
 from finetune.schedule import Schedule
@@ -152,7 +152,7 @@ def test_lora_has_a_learning_rate_of_its_own() -> None:
     ],
 )
 def test_knobs_that_a_method_ignores_are_named_and_make_no_other_classifier(
-    small: Split, method: str, ignored: dict[str, Any], heeded: dict[str, Any]
+    small: Split, method: Method, ignored: dict[str, Any], heeded: dict[str, Any]
 ) -> None:
     def key(**knobs: Any) -> str:
         return classifier_id(small.train, small.validation, Hyperparameters(method=method, **knobs), "embedded:minilm")

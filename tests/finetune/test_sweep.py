@@ -189,12 +189,15 @@ def test_a_hopeless_learning_rate_is_pruned(my_csv: Path, pruner: str, state: st
         rung=0.25,
     ).sweep()
     study = sweeps.open_study(hopeless)
-    knob = {"learning_rate": optuna.distributions.CategoricalDistribution(("1e-9", "1e-4"))}
+    rates = optuna.distributions.CategoricalDistribution(("1e-9", "1e-4"))
     for _ in range(4):  # what others have found before
         found = dict.fromkeys(range(1, 5), 0.9)
         study.add_trial(
             optuna.create_trial(
-                params={"learning_rate": "1e-4"}, distributions=knob, value=0.9, intermediate_values=found
+                params={"learning_rate": "1e-4"},
+                distributions={"learning_rate": rates},
+                value=0.9,
+                intermediate_values=found,
             )
         )
     study.enqueue_trial({"learning_rate": "1e-9"})

@@ -28,11 +28,11 @@ def test_a_folder_that_is_replaced_is_there_all_along(tmp_path: Path, monkeypatc
     removed = []
     remove = shutil.rmtree
 
-    def seen(path: Path, **options: bool) -> None:
+    def seen(path: Path, ignore_errors: bool = False) -> None:
         if (path / "old").exists():
             assert (target / "new").exists(), "the old one goes when the new one is in its place"
             removed.append(path)
-        remove(path, **options)
+        remove(path, ignore_errors)
 
     monkeypatch.setattr(shutil, "rmtree", seen)
     with new_folder(target) as draft:
