@@ -150,14 +150,15 @@ def _values(knob: str, *values: Any, **also: Any) -> tuple[Setting, ...]:
 
 
 _LONG = {"num_train_epochs": 4.0, "learning_rate": 5e-4}
+_WHOLE = {"early_stopping_patience": 0}
 _LORA = {"method": "lora", "learning_rate": 1e-3}
 LIBRARY = {
     "method": Page(
         "Full fine-tuning, LoRA and the probe",
         (
             Setting("full (default)"),
-            Setting("lora", {"method": "lora"}),
-            Setting("lora, learning rate 1e-3", _LORA),
+            Setting("lora, learning rate 1e-4", {"method": "lora", "learning_rate": 1e-4}),
+            Setting("lora (default 1e-3)", _LORA),
             Setting("probe", {"method": "probe"}),
         ),
         ("trained", "validation loss", "accuracy", "macro-F1"),
@@ -228,9 +229,9 @@ LIBRARY = {
     "eval_steps": Page(
         "Validations and checkpoints",
         (
-            Setting("10 and 10", {"eval_steps": 10, "save_steps": 10}, keep=True),
-            Setting("30 and 30", {"eval_steps": 30, "save_steps": 30}, keep=True),
-            Setting("10 and 50", {"eval_steps": 10, "save_steps": 50}, keep=True),
+            Setting("10 and 10", {**_WHOLE, "eval_steps": 10, "save_steps": 10}, keep=True),
+            Setting("30 and 30", {**_WHOLE, "eval_steps": 30, "save_steps": 30}, keep=True),
+            Setting("10 and 50", {**_WHOLE, "eval_steps": 10, "save_steps": 50}, keep=True),
         ),
         ("validations", "checkpoints", "best", "accuracy", "kept"),
     ),

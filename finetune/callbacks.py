@@ -7,8 +7,9 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from finetune.checkpoints import mark_complete
 from finetune.diagnosis import LossRange, diagnose
-from finetune.folder import Request, TrainingFolder, mark_complete
+from finetune.folder import Request, TrainingFolder
 from lab.chart import LiveChart
 from lab.errors import BakeoffError
 
@@ -21,6 +22,10 @@ class Asked(KeyboardInterrupt):
     def __init__(self, request: Request, step: int) -> None:
         self.request, self.step = request, step
         super().__init__(f"asked to {request} at step {step}")
+
+
+class Diverged(BakeoffError):
+    """A training whose loss is no number any more: its setting's fault, and no other's."""
 
 
 def curve_point(entry: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -63,7 +68,7 @@ class Keeper(TrainerCallback):
             self._folder.append(point)
             if not math.isfinite(point.get("loss", 0.0)):
                 fix = f"lower --learning-rate (it is {args.learning_rate:g})"
-                raise BakeoffError("a finite training loss", f"{point['loss']} at step {state.global_step}", fix)
+                raise Diverged("a finite training loss", f"{point['loss']} at step {state.global_step}", fix)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Note that the checkpoint is whole."""

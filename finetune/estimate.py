@@ -35,6 +35,10 @@ class Estimate:
     memory_gb: float
     usd: float | None
 
+    def seconds_of(self, steps: int) -> float:
+        """Return the forecast for a run that ended after so many steps: early stopping is not foretold."""
+        return self.seconds * steps / self.steps
+
     def document(self) -> dict[str, Any]:
         """Return the forecast as data."""
         return asdict(self)
@@ -97,20 +101,22 @@ class _Stamps(TrainerCallback):
         self.checkpoint = self.memory = self._since = 0.0
 
     def on_step_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._since = time.perf_counter()
+        self._lap(args)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.steps.append(self._lap())
+        self.steps.append(self._lap(args))
         self.memory = max(self.memory, _memory_in_use(args.device.type))
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.validations.append(self._lap())
+        self.validations.append(self._lap(args))
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.checkpoint = self._lap()
+        self.checkpoint = self._lap(args)
 
-    def _lap(self) -> float:
-        """Return the seconds since the last call."""
+    def _lap(self, args: TrainingArguments) -> float:
+        """Return the seconds since the last call; what a GPU was told to do is waited for."""
+        if args.device.type != "cpu":
+            torch.accelerator.synchronize()
         before, self._since = self._since, time.perf_counter()
         return self._since - before
 

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 import psutil
 
+from finetune.checkpoints import damage, is_complete, step_of
 from lab.workspace import Workspace, read_json, write_json, write_text
 
 STATE, CURVE, REQUEST = "training.json", "curve.jsonl", "request"
-COMPLETE = "complete"  # written into a checkpoint last: one without it was cut off
 
 # starting: a process was begun that has not loaded its data yet; interrupted: by Ctrl-C or a signal.
 Status = Literal["starting", "running", "paused", "interrupted", "stopped", "failed", "finished"]
@@ -43,13 +43,12 @@ class TrainingFolder:
     @property
     def checkpoint(self) -> Path | None:
         """Return the newest checkpoint that was written to its end, or None."""
-        complete = [path.parent for path in self.path.glob(f"checkpoint-*/{COMPLETE}")]
-        return max(complete, key=_step, default=None)
+        return max(filter(is_complete, self.path.glob("checkpoint-*")), key=step_of, default=None)
 
     @property
     def step(self) -> int:
         """Return the step of the newest complete checkpoint; 0 without one."""
-        return _step(self.checkpoint) if self.checkpoint else 0
+        return step_of(self.checkpoint) if self.checkpoint else 0
 
     @property
     def request(self) -> Request | None:
@@ -67,10 +66,18 @@ class TrainingFolder:
         """Note that a process was started that will begin or go on."""
         write_json(self.path / STATE, {**self.state, **document, "status": "starting"} | _whereabouts(pid))
 
+    def drop_damaged(self) -> str | None:
+        """Remove the newest checkpoints as far as they are damaged; return what was wrong with them, or None."""
+        wrong = []
+        while (newest := self.checkpoint) and (found := damage(newest)):
+            wrong.append(found)
+            shutil.rmtree(newest)
+        return ", ".join(dict.fromkeys(wrong)) or None
+
     def begin(self, document: Mapping[str, Any]) -> None:
         """Note that a run begins or goes on; drops half-written checkpoints and the curve after the last whole one."""
         for path in self.path.glob("checkpoint-*"):
-            if not (path / COMPLETE).exists():
+            if not is_complete(path):
                 shutil.rmtree(path)
         kept = [json.dumps(point) for point in self.curve() if point["step"] <= self.step]
         write_text(self.path / CURVE, "".join(f"{line}\n" for line in kept))
@@ -81,7 +88,7 @@ class TrainingFolder:
     def end(self, status: Status) -> None:
         """Note how the run ended; one that is over needs its checkpoints no more, nor does one cut off need halves."""
         for path in self.path.glob("checkpoint-*"):
-            if status in OVER or not (path / COMPLETE).exists():
+            if status in OVER or not is_complete(path):
                 shutil.rmtree(path, ignore_errors=True)
         self.withdraw()
         write_json(self.path / STATE, self.state | {"status": status})
@@ -104,11 +111,6 @@ class TrainingFolder:
         path = self.path / CURVE
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("\n")]
-
-
-def mark_complete(checkpoint: Path) -> None:
-    """Note that all files of a checkpoint are written."""
-    write_text(checkpoint / COMPLETE, "")
 
 
 def interrupted_training() -> TrainingFolder | None:
@@ -148,7 +150,3 @@ def _waits(folder: TrainingFolder) -> bool:
     noted = (folder.path / STATE).stat().st_mtime
     alive = state["status"] in UNDER_WAY and not elsewhere and not is_gone(state, noted)
     return state["status"] not in OVER and state.get("origin") is not None and not alive
-
-
-def _step(checkpoint: Path) -> int:
-    return int(checkpoint.name.rpartition("-")[2])

@@ -65,7 +65,7 @@ class Job:
 
     def arguments(self) -> list[str]:
         """Return what `bakeoff train` is told to do this, without what goes without saying."""
-        usual, own = Job.of(), self.knobs.model_dump(exclude_defaults=True, exclude={"seed"})
+        usual, own = Job.of(), {name: value for name, value in self.knobs.told().items() if name != "seed"}
         said = {**asdict(usual.origin), "base": usual.base}
         wished = {**asdict(self.origin), "base": self.base, "seed": self.knobs.seed}
         given = {name: value for name, value in wished.items() if value != said[name]} | own
@@ -85,11 +85,7 @@ class Job:
 def run_job(job: Job, fresh: bool = False) -> dict[str, Any]:
     """Train, or go on, or take what is there; return the document of `bakeoff train --json`."""
     split = job.load()
-    train, validation = split.train, split.validation
-    training = TrainingFolder.of(job.identifier(split))
-    if training.step and not fresh:
-        Console().note(f"going on from step {training.step} of a run that was cut off; --fresh starts over")
-    trained = train_or_reuse(train, validation, job.knobs, job.base, fresh, job.report_to)
+    trained = train_or_reuse(split.train, split.validation, job.knobs, job.base, fresh, job.report_to)
     card = trained.classifier.card
     if trained.reused:
         Console().note(f"{trained.id} was trained before with this data and setting; --fresh trains it again")

@@ -47,6 +47,7 @@ def fit_model(
     knobs = wished.resolved()
     if knobs.method == "probe":
         return _fit_probe(base, knobs, train, validation)
+    _go_on_from_what_is_whole(folder)
     training = prepare(base, knobs, train.labels, folder, report_to)
     max_length = fitting_length(training.model, training.tokenizer, knobs.max_length)
     forecast = estimate_training(training, train, validation)
@@ -67,9 +68,19 @@ def fit_model(
     except BaseException as error:
         folder.end(_ended(error))
         raise
-    off_by = None if card["resumed_at"] else round(card["seconds"] / forecast.seconds - 1, 3)
+    off_by = None if card["resumed_at"] else round(card["seconds"] / forecast.seconds_of(card["steps"]) - 1, 3)
     card |= {"estimate": forecast.document() | {"off_by": off_by}, "max_length": max_length}
     return _merged(training.model, knobs), training.tokenizer, card
+
+
+def _go_on_from_what_is_whole(folder: TrainingFolder) -> None:
+    """Drop checkpoints that a disk has damaged since, and say from which step the run goes on."""
+    wrong = folder.drop_damaged()
+    if wrong:
+        onwards = f"going on from step {folder.step}, which is whole" if folder.step else "training from the beginning"
+        Console().warn(f"a checkpoint is damaged ({wrong}); {onwards}")
+    elif folder.step:
+        Console().note(f"going on from step {folder.step} of a run that was cut off; --fresh starts over")
 
 
 def _ended(error: BaseException) -> Status:

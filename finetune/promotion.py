@@ -7,13 +7,12 @@ from typing import Any
 import numpy as np
 
 from finetune.classifier import Classifier
-from finetune.registry import champion_history, champion_id, find_classifier, set_champion
+from finetune.registry import champion_history, champion_id, champion_lock, find_classifier, set_champion
 from finetune.serving import FOLDER, MEASURED, export_classifier
 from lab.console import Console
 from lab.datasets import Origin, Split, load_split
 from lab.errors import BakeoffError, GateFailed
 from lab.statistics import Comparison, compare
-from lab.workspace import Workspace, lock
 
 SIGNIFICANT = 0.05
 
@@ -33,7 +32,7 @@ def promote(challenger: str, forced_because: str | None = None) -> dict[str, Any
     """
     folder = find_classifier(challenger)
     Classifier.load(folder, exported=False)  # a damaged one is refused before anything is measured or written
-    with lock(Workspace.current().classifiers / "champion.lock", "the champion", wait_seconds=60):
+    with champion_lock():
         incumbent = champion_id()
         if incumbent == challenger:
             raise BakeoffError("a challenger", f"{challenger}, the champion itself", "see: bakeoff classifier list")
@@ -56,7 +55,7 @@ def rollback() -> dict[str, Any]:
     Raises:
         BakeoffError: there was none before, or it is gone.
     """
-    with lock(Workspace.current().classifiers / "champion.lock", "the champion", wait_seconds=60):
+    with champion_lock():
         current = champion_id()
         # A rollback undoes a promotion, so the one before it is what a second rollback goes back to.
         line: list[str] = []

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from finetune.classifier import CARD, Classifier
 from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
+from lab.console import Console
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
 from lab.settings import settings
@@ -38,31 +40,47 @@ def train_or_reuse(
 ) -> Trained:
     """Return the classifier of this data, base and setting; train it if it is not there, or `fresh` is asked for.
 
-    A training that was cut off goes on from its last checkpoint. The first classifier of a workspace becomes its
-    champion, unless it is a probe or may not reign, for what it labels is not what users classify.
+    A training that was cut off goes on from its last checkpoint. Where a workspace has no champion this becomes it,
+    unless it is a probe or may not reign, for what it labels is not what users classify.
     """
     identifier = classifier_id(train, validation, hyperparameters, base)
     folder, training = classifier_folder(identifier), TrainingFolder.of(identifier)
+    for line in hyperparameters.remarks():
+        Console().note(line)
     with lock(folder.with_suffix(".lock"), f"the classifier {identifier}", wait_seconds=3600):
-        if folder.exists() and not fresh:
-            return Trained(identifier, Classifier.load(folder, exported=False), reused=True)
-        if fresh:
-            training.forget()
-        classifier = Classifier(base, hyperparameters).fit(train, validation, training, report_to)
-        classifier.save(folder)
-        if training.state:
-            training.end("finished")
-    if may_reign and champion_id() is None and hyperparameters.method != "probe":
-        from finetune.serving import export_classifier
+        reused = folder.exists() and not fresh
+        if reused:
+            classifier = Classifier.load(folder, exported=False)
+        else:
+            if fresh:
+                training.forget()
+            classifier = Classifier(base, hyperparameters).fit(train, validation, training, report_to)
+            classifier.save(folder)
+            if training.state:
+                training.end("finished")
+    _make_ready(folder, validation, may_reign and hyperparameters.method != "probe")
+    return Trained(identifier, classifier, reused)
 
-        export_classifier(folder, validation)
-        set_champion(identifier, "the first classifier of this workspace")
-    return Trained(identifier, classifier, reused=False)
+
+def _make_ready(folder: Path, validation: Dataset, may_reign: bool) -> None:
+    """Let a classifier reign where there is no champion, and give a champion the export that it serves from."""
+    from finetune.serving import FOLDER, MEASURED, export_classifier
+
+    concerned = (folder.name, None) if may_reign else (folder.name,)
+    if champion_id() not in concerned:
+        return  # without waiting for the lock
+    with champion_lock():
+        if champion_id() not in concerned:
+            return
+        if not (folder / FOLDER / MEASURED).exists():
+            export_classifier(folder, validation)
+        if champion_id() is None:
+            set_champion(folder.name, "the first classifier of this workspace")
 
 
 def classifier_id(train: Dataset, validation: Dataset, hyperparameters: Hyperparameters, base: str) -> str:
     """Return the id of a classifier: the name of its data, and eight digits that stand for all that decides it."""
-    knobs = hyperparameters.resolved().model_dump()
+    knobs = hyperparameters.heeded().resolved().model_dump()
     key = fingerprint(train.fingerprint, validation.fingerprint, base, knobs)
     return f"{_slug(train.name)}-{key[:8]}"
 
@@ -94,6 +112,11 @@ def champion() -> tuple[str, Classifier]:
     if identifier is None:
         raise BakeoffError("a trained classifier", "none in this workspace", f"train one with: {TRAIN_COMMAND}")
     return identifier, Classifier.load(find_classifier(identifier))
+
+
+def champion_lock() -> AbstractContextManager[None]:
+    """Hold the right to change the champion for a block; whoever has it may be exporting, which takes a while."""
+    return lock(Workspace.current().classifiers / "champion.lock", "the champion", wait_seconds=600)
 
 
 def champion_id() -> str | None:

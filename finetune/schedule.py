@@ -30,7 +30,7 @@ class Schedule:
         """
         batches = math.ceil(examples / knobs.batch_size)
         epoch = math.ceil(batches / knobs.gradient_accumulation_steps)
-        total = math.ceil(epoch * knobs.num_train_epochs)
+        total = steps_in(epoch, knobs.num_train_epochs)
         eval_steps = knobs.eval_steps or min(epoch, math.ceil(total / VALIDATIONS))
         save_steps = knobs.save_steps or eval_steps
         if save_steps % eval_steps:
@@ -56,3 +56,8 @@ class Schedule:
     def checkpoints(self) -> int:
         """Return how often the run saves; the last step always does."""
         return math.ceil(self.total_steps / self.save_steps)
+
+
+def steps_in(epoch: int, epochs: float) -> int:
+    """Return the steps in so many epochs of `epoch` steps, rounded up."""
+    return max(1, math.ceil(round(epoch * epochs, 6)))  # in floats 100 x 0.07 is a little more than 7

@@ -12,7 +12,18 @@ from optuna.trial import FrozenTrial
 from finetune.hyperparameters import Hyperparameters
 from finetune.jobs import Job, run_job
 from finetune.space import Space
-from finetune.sweep import PrunerName, Sweep, Swept, conclude, default_storage, finished, open_study, plain, run_trials
+from finetune.sweep import (
+    FAILURE,
+    PrunerName,
+    Sweep,
+    Swept,
+    conclude,
+    default_storage,
+    finished,
+    open_study,
+    plain,
+    run_trials,
+)
 from lab.console import Bar, Console, progress
 from lab.datasets import Origin, Split, load_split
 from lab.errors import BakeoffError
@@ -20,7 +31,7 @@ from lab.settings import settings
 from lab.workspace import Workspace, write_text
 
 # The course's own run, beside which the best setting is to be seen.
-COURSE = Hyperparameters(learning_rate=1e-5, batch_size=8, num_train_epochs=0.25).model_dump(exclude_defaults=True)
+COURSE = Hyperparameters(learning_rate=1e-5, batch_size=8, num_train_epochs=0.25).told()
 
 
 @dataclass(frozen=True)
@@ -117,13 +128,14 @@ def _tell(trial: FrozenTrial, bar: Bar) -> None:
     bar.advance()
     setting = ", ".join(f"{name}={plain(value)}" for name, value in trial.params.items())
     score = f"{trial.value:.1%}" if trial.value is not None else "-"
-    Console().note(f"trial {trial.number} {trial.state.name.lower()}: validation accuracy {score} with {setting}")
+    why = f" ({trial.user_attrs[FAILURE]})" if FAILURE in trial.user_attrs else ""
+    Console().note(f"trial {trial.number} {trial.state.name.lower()}{why}: validation accuracy {score} with {setting}")
 
 
 def _write_suite(sweep: Sweep, swept: Swept) -> Path:
     """Write a suite that puts the best setting beside the defaults, on the hold-out that no trial has seen."""
     path = Workspace.current().home / "sweeps" / f"{sweep.study}.yaml"
-    best = swept.hyperparameters.model_dump(exclude_defaults=True, exclude={"seed"})
+    best = {name: value for name, value in swept.hyperparameters.told().items() if name != "seed"}
     arms = [
         {"approach": "finetuned", "name": "swept", "base": sweep.base, "hyperparameters": best},
         {"approach": "finetuned", "name": "defaults", "base": sweep.base},

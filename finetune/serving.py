@@ -11,6 +11,7 @@ import numpy as np
 from finetune.classifier import Classifier
 from lab.console import Console
 from lab.datasets import Dataset
+from lab.errors import BakeoffError
 from lab.onnx_export import export_graph
 from lab.runtime import Runtime, onnx_runtime
 from lab.workspace import new_folder, read_json, write_json
@@ -72,10 +73,18 @@ def _choice(measured: dict[str, dict[str, float]]) -> tuple[str, str]:
 
 
 def exported_runtime(folder: Path, max_length: int) -> Runtime | None:
-    """Return the runtime of the export in a classifier's folder, in the precision it found fit; None without one."""
+    """Return the runtime of the export in a classifier's folder, in the precision it found fit.
+
+    Returns None where there is no export, or where it is damaged, which is said: the weights are there all the same.
+    """
     measured = folder / FOLDER / MEASURED
-    used = read_json(measured)["used"] if measured.exists() else "torch"
-    return _runtime(folder / FOLDER, folder, max_length, used) if used in FILES else None
+    try:
+        used = read_json(measured)["used"] if measured.exists() else "torch"
+        return _runtime(folder / FOLDER, folder, max_length, used) if used in FILES else None
+    except BakeoffError as error:
+        mend = "train it again with --fresh to export it anew"
+        Console().warn(f"{folder.name} answers from PyTorch, for its export is damaged ({error.got}); {mend}")
+        return None
 
 
 def _runtime(exported: Path, folder: Path, max_length: int, kind: str) -> Runtime:

@@ -13,21 +13,28 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from finetune.callbacks import Diverged
 from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
 from finetune.methods import prepare
-from finetune.schedule import Schedule
+from finetune.schedule import Schedule, steps_in
 from finetune.space import Space
 from finetune.training import measures, train_model
 from lab.datasets import Origin, Split, load_split
 from lab.errors import BakeoffError
+from lab.redact import reason
 from lab.statistics import wilson
 from lab.workspace import Workspace
 
 PrunerName = Literal["median", "hyperband", "none"]
 HEARTBEAT, GRACE = 20, 60  # seconds: a worker that is silent for longer was killed, and its trial is tried again
 FEWEST = 4  # complete trials from which importances can be told
+FAILURE = "failure"  # the attribute of a trial that says why it failed, or that its loss diverged
 MATTERS = 0.1  # share of the variance from which a knob is said to matter
+
+
+class TrialFailed(Exception):
+    """A trial that its own setting brought to an end, for instance by more memory than there is; the sweep goes on."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ def run_trials(sweep: Sweep, split: Split, told: Callable[[FrozenTrial], None] |
             study.stop()
 
     if finished(study) < sweep.trials:
-        study.optimize(lambda trial: _objective(trial, sweep, split), callbacks=[after])
+        study.optimize(lambda trial: _objective(trial, sweep, split), callbacks=[after], catch=TrialFailed)
 
 
 def open_study(sweep: Sweep) -> optuna.Study:
@@ -127,8 +134,9 @@ def open_study(sweep: Sweep) -> optuna.Study:
 
 
 def finished(study: optuna.Study) -> int:
-    """Return how many trials came to an end of their own: complete or pruned."""
-    return len(study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)))
+    """Return how many trials came to an end of their own: complete, pruned, or failed by their setting."""
+    ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
+    return sum(trial.state != TrialState.FAIL or FAILURE in trial.user_attrs for trial in ended)
 
 
 def conclude(sweep: Sweep) -> Swept:
@@ -141,7 +149,9 @@ def conclude(sweep: Sweep) -> Swept:
     trials = study.get_trials(deepcopy=False)
     complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     if not complete:
-        raise BakeoffError("a complete trial", f"none among {len(trials)}", "sweep for longer: --trials, --max-minutes")
+        failures = [trial.user_attrs[FAILURE] for trial in trials if FAILURE in trial.user_attrs]
+        got = f"none among {len(trials)}" + (f"; the last to fail: {failures[-1]}" if failures else "")
+        raise BakeoffError("a complete trial", got, "search other values, or for longer: --trials, --max-minutes")
     best, validation = study.best_trial, load_split(sweep.origin).validation
     counts = {state.name.lower(): sum(trial.state == state for trial in trials) for state in TrialState}
     importances = _importances(study) if len(complete) >= FEWEST else {}
@@ -194,23 +204,34 @@ class _Reporter(TrainerCallback):
 
 
 def _objective(trial: optuna.Trial, sweep: Sweep, split: Split) -> float:
-    """Train once and return the best validation accuracy on the way; a loss that diverges is a pruned trial."""
+    """Train once and return the best validation accuracy on the way.
+
+    Raises:
+        TrialPruned: it was hopeless, or its loss diverged.
+        TrialFailed: its setting cannot be trained here.
+        BakeoffError: no setting can, for instance on a full disk.
+    """
     knobs = sweep.space.suggest(trial, seed=sweep.origin.seed)
     steps = Schedule.of(len(split.train), knobs.model_copy(update={"eval_steps": 0, "save_steps": 0})).steps_per_epoch
-    looks = {"eval_steps": max(1, math.ceil(steps * sweep.rung)), "save_steps": 0, "early_stopping_patience": 0}
+    looks = {"eval_steps": steps_in(steps, sweep.rung), "save_steps": 0, "early_stopping_patience": 0}
     knobs = knobs.model_copy(update=looks)
     trial.set_user_attr("hyperparameters", knobs.model_dump())
     trial.set_user_attr("measures", measures(split.train, split.validation, knobs))
     start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         kept = TrainingFolder(Path(folder))
-        training = prepare(sweep.base, knobs.resolved(), split.train.labels, kept)
-        training = replace(training, callbacks=(_Reporter(trial),), quiet=True, keep=False)
         try:
+            training = prepare(sweep.base, knobs.resolved(), split.train.labels, kept)
+            training = replace(training, callbacks=(_Reporter(trial),), quiet=True, keep=False)
             card = train_model(training, split.train, split.validation)
-        except BakeoffError as error:
-            trial.set_user_attr("failure", str(error))
+        except Diverged as error:
+            trial.set_user_attr(FAILURE, str(error))
             raise optuna.TrialPruned from error
+        except (optuna.TrialPruned, BakeoffError):
+            raise
+        except Exception as error:  # whatever PyTorch says of a setting that it cannot compute
+            trial.set_user_attr(FAILURE, f"{type(error).__name__}: {reason(error)}")
+            raise TrialFailed from error
         finally:
             trial.set_user_attr("curve", kept.curve())
             trial.set_user_attr("seconds", round(time.perf_counter() - start, 2))

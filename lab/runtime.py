@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.devices import usable_cores
+from lab.errors import BakeoffError
+from lab.redact import reason
 
 if TYPE_CHECKING:
     import torch
@@ -135,15 +137,22 @@ def onnx_runtime(model: Path, tokenizer: Path, max_length: int, kind: str) -> Ru
 
     Each batch is computed by one thread, as many batches at once as there are cores: nothing waits for the slowest
     part of a layer, and no idle thread spins beside other processes.
+
+    Raises:
+        BakeoffError: the export is damaged.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    session = onnxruntime.InferenceSession(
-        str(model), options, providers=["CPUExecutionProvider"], disabled_optimizers=UNWANTED
-    )
+    try:
+        session = onnxruntime.InferenceSession(
+            str(model), options, providers=["CPUExecutionProvider"], disabled_optimizers=UNWANTED
+        )
+    except Exception as error:  # ONNX Runtime's errors have no base but this
+        fix = f"remove {model.parent}, and run again"
+        raise BakeoffError(f"an ONNX graph in {model}", reason(error), fix) from error
 
     def forward(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         return np.asarray(session.run(None, {"input_ids": ids, "attention_mask": mask})[0])

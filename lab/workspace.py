@@ -90,15 +90,19 @@ def new_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder that becomes `path` when the block ends well, and vanishes when it does not."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    aside = draft.with_name(f"{draft.name}.old")
     try:
         with room_on_disk(path):
             yield draft
             draft.chmod(0o755)
             if path.exists():
-                shutil.rmtree(path)
+                path.replace(aside)  # to remove it takes time, in which a crash would leave neither
             draft.replace(path)
     finally:
-        shutil.rmtree(draft, ignore_errors=True)
+        if aside.exists() and not path.exists():
+            aside.replace(path)
+        for rest in (draft, aside):
+            shutil.rmtree(rest, ignore_errors=True)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """`bakeoff classifier`: the registry."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -112,6 +113,8 @@ def predict(
         raise typer.BadParameter("give texts or --file, not both")
     identifier, classifier = champion()
     Console().note(f"labelled by {identifier} ({classifier.runtime.kind})")
+    if not texts and not file and sys.stdin.isatty():
+        Console().note("reading texts from the keyboard, one per line; Ctrl-D ends them")
     rows = label_lines(identifier, classifier, texts or read_lines(file), log)
     if json:
         _document_stream(identifier, rows)

@@ -55,9 +55,11 @@ def train(
 def trained_sentence(document: dict[str, Any]) -> str:
     """Return what a training came to, in one line."""
     scores, estimate = document["validation"], document["estimate"]
-    guess = f" (estimated {estimate['seconds']:.0f} s)" if estimate else ""
+    foretold = ""
+    if estimate and estimate["off_by"] is not None:  # of a run that was resumed, nothing foretells the rest
+        foretold = f", foretold {document['seconds'] / (1 + estimate['off_by']):.1f} s"
     return (
         f"{document['classifier']}: {document['steps']} steps ({document['epochs']:g} epochs)"
-        f" in {document['seconds']:.0f} s{guess}; validation accuracy"
+        f" took {document['seconds']:.1f} s{foretold}; validation accuracy"
         f" {scores['accuracy']:.1%}, macro-F1 {scores['macro_f1']:.3f}, mean training loss {document['train_loss']:.3f}"
     )

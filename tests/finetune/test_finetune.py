@@ -1,5 +1,6 @@
 """A real, small fine-tuning: it learns, it is kept, and its knobs are checked."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,14 @@ def test_saved_is_safetensors_and_loads_the_same(with_classifier: Path, small: S
     assert not any(name.endswith((".bin", ".pt", ".pkl")) for name in names)
     again = Classifier.load(folder).predict_proba(small.test.texts[:5])
     assert np.array_equal(again, classifier.predict_proba(small.test.texts[:5]))
+
+
+def test_a_forecast_is_held_against_the_steps_that_were_done(small: Split) -> None:
+    still = Hyperparameters(learning_rate=1e-9, num_train_epochs=5, eval_steps=1, early_stopping_patience=2)
+    card = Classifier(hyperparameters=still).fit(small.train.subset(range(64)), small.validation).card
+    estimate = card["estimate"]
+    assert (card["steps"], estimate["steps"]) == (3, 20), "early stopping ends it"
+    assert estimate["off_by"] == pytest.approx(card["seconds"] / (estimate["seconds"] * 3 / 20) - 1, abs=1e-3)
 
 
 def test_the_same_setting_is_not_trained_twice(with_classifier: Path, small: Split) -> None:
@@ -123,6 +132,12 @@ def test_train_prints_the_document_of_the_design(bakeoff: Callable[..., Outcome]
     rows = [f'"{e.text.replace(chr(34), "")}",{e.label}' for e in small.train.examples[:120]]
     Path("my.csv").write_text("t,y\n" + "\n".join(rows) + "\n,positive\n", encoding="utf-8")
     command = ["train", "--data", "my.csv", "--text-column", "t", "--label-column", "y", "--num-train-epochs", "1"]
+    forecast = bakeoff(*command, "--estimate", "--json")
+    assert list(forecast.json) == ["seconds", "steps", "seconds_per_step", "epochs_per_hour", "memory_gb", "usd"]
+    assert forecast.json["seconds"] > 0
+    spoken = bakeoff(*command, "--estimate").out
+    assert re.match(r"about \d+ s for 6 steps, [\d.]+ epochs per hour, [\d.]+ GB of memory, cost unknown", spoken)
+    assert not Workspace.current().classifiers.exists(), "nothing is trained"
     told = bakeoff(*command, "--l2", "0.1", "--json")
     assert told.code == 0
     assert "left out 1 rows" in told.err
@@ -132,7 +147,14 @@ def test_train_prints_the_document_of_the_design(bakeoff: Callable[..., Outcome]
         "best_step", "findings", "resumed_at", "device", "precision",
     ]  # fmt: skip
     assert document["hyperparameters"]["weight_decay"] == 0.1
-    assert "trained before" in bakeoff(*command, "--l2", "0.1").err
+    estimate = document["estimate"]
+    assert estimate["steps"] == document["steps"] == forecast.json["steps"]
+    assert estimate["off_by"] == pytest.approx(document["seconds"] / estimate["seconds"] - 1, abs=1e-3)
+    again = bakeoff(*command, "--l2", "0.1")
+    assert "trained before" in again.err
+    foretold = re.search(rf"took {document['seconds']:.1f} s, foretold ([\d.]+) s", again.out)
+    assert foretold
+    assert float(foretold[1]) == pytest.approx(estimate["seconds"], rel=0.02, abs=0.1)
     listed = bakeoff("classifier", "list", "--json").json
     assert [row["champion"] for row in listed] == [True]
     predicted = bakeoff("classifier", "predict", "what a day", "--json").json["predictions"][0]

@@ -12,8 +12,9 @@ from transformers import TrainerCallback
 
 from finetune.classifier import Classifier
 from finetune.folder import TrainingFolder
-from finetune.hyperparameters import Hyperparameters
+from finetune.hyperparameters import Hyperparameters, Method
 from finetune.methods import model_runtime, prepare
+from finetune.registry import classifier_id
 from finetune.schedule import Schedule
 from finetune.training import train_model
 from lab.datasets import Dataset, Split
@@ -104,6 +105,9 @@ def test_a_quarter_of_an_epoch_is_a_quarter_of_the_steps() -> None:
     knobs = Hyperparameters(num_train_epochs=0.25, batch_size=8)
     assert Schedule.of(2939, knobs).total_steps == 92
     assert Schedule.of(2939, knobs).steps_per_epoch == 368
+    hundred = [Schedule.of(1600, Hyperparameters(num_train_epochs=share / 100)).total_steps for share in range(1, 101)]
+    assert hundred == list(range(1, 101)), "0.07 x 100 is a little more than 7 in floats"
+    assert Schedule.of(16, Hyperparameters(num_train_epochs=1e-9)).total_steps == 1
 
 
 def test_weight_decay_keeps_weights_small(train: Train) -> None:
@@ -117,12 +121,62 @@ def test_warmup_climbs_and_the_ratio_is_a_share_of_the_steps(train: Train) -> No
     assert train().rates[0] == pytest.approx(1e-4)
 
 
+def test_no_warmup_steps_are_none_unless_a_ratio_says_otherwise() -> None:
+    def warmup(**knobs: Any) -> int:
+        return Schedule.of(160, Hyperparameters.checked(num_train_epochs=1.0, **knobs)).warmup_steps
+
+    assert warmup() == 1, "a tenth"
+    assert warmup(warmup_steps=0) == 0
+    assert warmup(warmup_steps=0, warmup_ratio=0.5) == 5
+    assert warmup(warmup_steps=3) == 3
+    kept = Hyperparameters.checked(warmup_steps=0)
+    assert Hyperparameters.checked(**kept.model_dump()) == Hyperparameters.checked(**kept.told()) == kept
+    assert Hyperparameters.checked(**Hyperparameters().model_dump()) == Hyperparameters()
+
+
+def test_lora_has_a_learning_rate_of_its_own() -> None:
+    assert Hyperparameters(method="lora").learning_rate == 1e-3
+    assert "learning_rate 0.001, the default of lora" in Hyperparameters(method="lora").remarks()[0]
+    slow = Hyperparameters(method="lora", learning_rate=1e-4)
+    assert slow.learning_rate == 1e-4
+    assert slow.remarks() == []
+    assert Hyperparameters.checked(**slow.told()) == slow, "what is left out must not turn into lora's default"
+
+
+@pytest.mark.parametrize(
+    ("method", "ignored", "heeded"),
+    [
+        ("full", {"lora_rank": 4}, {"freeze_embeddings": False}),
+        ("lora", {"freeze_embeddings": False}, {"lora_rank": 4}),
+        ("probe", {"learning_rate": 1e-3, "batch_size": 8, "lora_rank": 4}, {"max_length": 64}),
+    ],
+)
+def test_knobs_that_a_method_ignores_are_named_and_make_no_other_classifier(
+    small: Split, method: Method, ignored: dict[str, Any], heeded: dict[str, Any]
+) -> None:
+    def key(**knobs: Any) -> str:
+        return classifier_id(small.train, small.validation, Hyperparameters(method=method, **knobs), "embedded:minilm")
+
+    turned = Hyperparameters(method=method, **ignored, **heeded)
+    assert turned.remarks()[0] == f"the method {method} ignores {', '.join(ignored)}"
+    assert key(**ignored) == key() != key(**heeded)
+
+
 def test_the_scheduler_bends_the_learning_rate(train: Train) -> None:
     linear, cosine, constant = (train(lr_scheduler_type=kind).rates for kind in ("linear", "cosine", "constant"))
     assert constant == [1e-4] * 8
     assert np.diff(linear) == pytest.approx([-1.25e-5] * 7, rel=1e-3)
     assert cosine[2] > linear[2]
     assert cosine[6] < linear[6]
+
+
+def test_schedulers_keep_the_rate_up_or_bring_it_down(train: Train) -> None:
+    held = train(lr_scheduler_type="constant_with_warmup", warmup_steps=4).rates
+    assert held == pytest.approx([0, 2.5e-5, 5e-5, 7.5e-5, *[1e-4] * 4])
+    polynomial = train(lr_scheduler_type="polynomial").rates  # of the first power: a line, down to 1e-7
+    assert np.diff(polynomial) == pytest.approx([-(1e-4 - 1e-7) / 8] * 7, rel=1e-3)
+    root = train(lr_scheduler_type="inverse_sqrt", warmup_steps=2).rates
+    assert root == pytest.approx([0, 5e-5, *(1e-4 * (2 / step) ** 0.5 for step in range(2, 8))], rel=1e-4)
 
 
 def test_label_smoothing_makes_the_model_less_certain(train: Train, small: Split) -> None:
@@ -188,6 +242,8 @@ def test_eval_steps_and_save_steps_say_how_often(train: Train) -> None:
     outcome = train(eval_steps=2, save_steps=4, keep=True)
     assert [point["step"] for point in outcome.card["curve"] if "eval_loss" in point] == [2, 4, 6, 8]
     assert outcome.saves >= 3, "at each save_steps, and whenever it is the best so far"
+    often, seldom = train(eval_steps=1), train(eval_steps=8)
+    assert torch.equal(often.after[QUERY], seldom.after[QUERY]), "to look draws nothing from training's random numbers"
     with pytest.raises(BakeoffError, match=r"save_steps as a multiple of eval_steps \(2\).*use --save-steps 4"):
         train(eval_steps=2, save_steps=3)
 
@@ -198,8 +254,9 @@ def test_early_stopping_ends_a_run_without_gain(train: Train) -> None:
     assert train(early_stopping_patience=0, **still).card["steps"] == 20
 
 
-@pytest.mark.parametrize(("metric", "key", "best"), [("accuracy", "eval_accuracy", max), ("loss", "eval_loss", min)])
-def test_the_best_checkpoint_is_kept(train: Train, metric: str, key: str, best: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("metric", ["accuracy", "macro_f1", "loss"])
+def test_the_best_checkpoint_is_kept(train: Train, metric: str) -> None:
+    key, best = f"eval_{metric}", min if metric == "loss" else max
     outcome = train(metric_for_best_model=metric, eval_steps=1, learning_rate=1e-3, num_train_epochs=3, keep=True)
     scores = {point["step"]: point[key] for point in outcome.card["curve"] if key in point}
     assert scores[outcome.card["best_step"]] == best(scores.values())

@@ -1,6 +1,7 @@
 """Champion and challenger on a real hold-out: promoted by measurement, by force with a reason, and undone."""
 
 import csv
+import io
 import json
 import os
 import random
@@ -8,23 +9,26 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from finetune import Classifier, Hyperparameters, champion, train_or_reuse
 from finetune.registry import champion_history, champion_id, set_champion
 from lab import runtime
 from lab.datasets import Dataset, load_dataset, split_dataset
 from lab.errors import BakeoffError
-from lab.workspace import Workspace, read_json
+from lab.workspace import Workspace, read_json, write_json
 from tests.conftest import Outcome
 
 ROOT = Path(__file__).parents[2]
 WEAK = Hyperparameters(num_train_epochs=0.1, learning_rate=1e-6)
+FILES_OF = {"model.onnx": "float32", "model.int8.onnx": "int8"}
 STRONG = Hyperparameters(num_train_epochs=2, learning_rate=2e-4)
 
 
@@ -150,6 +154,47 @@ def test_a_crash_in_mid_promotion_leaves_a_champion(rivals: list[str]) -> None:
     assert champion()[0] == champion_id()
 
 
+def test_a_champion_without_its_export_gets_it_and_one_that_was_never_named_is(rivals: list[str], bakeoff: Run) -> None:
+    registry = Workspace.current().classifiers
+    again = ["train", "--data", "rivals.csv", "--num-train-epochs", "0.1", "--learning-rate", "1e-6"]
+    shutil.rmtree(registry / rivals[0] / "serving")  # as Ctrl-C in the very first export leaves it
+    (registry / "champion.json").unlink()
+    told = bakeoff(*again)
+    assert "trained before" in told.err
+    assert champion_id() == rivals[0]
+    assert champion()[1].runtime.kind.startswith("onnx")
+    told = bakeoff(*again, "--fresh")
+    assert told.code == 0
+    assert champion()[1].runtime.kind.startswith("onnx"), "the folder that was replaced had the export in it"
+    assert len(champion_history()) == 1
+
+
+def test_a_first_champion_waits_for_the_lock(rivals: list[str]) -> None:
+    registry = Workspace.current().classifiers
+    (registry / "champion.json").unlink()
+    split = split_dataset(load_dataset("rivals.csv"))
+    with FileLock(registry / "champion.lock", is_singleton=False):
+        training = threading.Thread(target=train_or_reuse, args=(split.train, split.validation, WEAK))
+        training.start()
+        training.join(timeout=3)
+        assert training.is_alive()
+        assert champion_id() is None
+    training.join()
+    assert champion_id() == rivals[0]
+
+
+@pytest.mark.parametrize("name", ["model.onnx", "model.int8.onnx", "serving.json"])
+def test_a_damaged_export_costs_a_warning_and_pytorch_answers(rivals: list[str], bakeoff: Run, name: str) -> None:
+    serving = Workspace.current().classifiers / rivals[0] / "serving"
+    write_json(serving / "serving.json", read_json(serving / "serving.json") | {"used": FILES_OF.get(name, "int8")})
+    os.truncate(serving / name, (serving / name).stat().st_size // 2)
+    told = bakeoff("classifier", "predict", "what a day")
+    assert told.code == 0, told.err
+    warned, note = told.err.splitlines()
+    assert "answers from PyTorch, for its export is damaged" in warned
+    assert note.endswith("(torch)")
+
+
 def test_the_export_answers_like_the_model_and_says_what_it_measured(rivals: list[str], tweets: Dataset) -> None:
     folder = Workspace.current().classifiers / rivals[0]
     measured = read_json(folder / "serving" / "serving.json")
@@ -220,6 +265,16 @@ def test_lines_are_labelled_in_order_from_a_file_or_a_pipe(
         piped = bakeoff("classifier", "predict").out.splitlines()
     assert [line.split("\t")[0] for line in piped] == [row["label"] for row in rows]
     assert bakeoff("classifier", "predict", "--file", "nowhere.txt").code == 1
+
+    class Keyboard(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setattr(sys, "stdin", Keyboard("typed by hand\n"))
+    told = bakeoff("classifier", "predict")
+    assert "one per line; Ctrl-D ends them" in told.err
+    assert told.out.endswith("\ttyped by hand\n")
+    assert "Ctrl-D" not in bakeoff("classifier", "predict", "a text").err
     Path("binary.txt").write_bytes(b"\xff\xfe\x00bad")
     told = bakeoff("classifier", "predict", "--file", "binary.txt")
     assert (told.code, told.err.splitlines()[-1][:7]) == (1, "bakeoff")

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 from transformers import TrainerCallback
 
-from finetune.folder import COMPLETE, TrainingFolder, interrupted_training
+from finetune.callbacks import Teller
+from finetune.checkpoints import COMPLETE
+from finetune.folder import TrainingFolder, interrupted_training
 from finetune.hyperparameters import Hyperparameters
 from finetune.methods import prepare
 from finetune.training import train_model
@@ -110,6 +113,77 @@ def test_kill_9_in_mid_checkpoint_then_resume(
         for point in read_json(workspace / "classifiers" / told.json["classifier"] / "classifier.json")["card"]["curve"]
     ]
     assert [point["step"] for point in curve if "eval_loss" in point] == [5, 10, 15, 20, 25, 26]
+
+
+@pytest.fixture(scope="module")
+def cut_off(tmp_path_factory: pytest.TempPathFactory, tweets: Dataset) -> TrainingFolder:
+    """A run that was cut off, with two checkpoints: the best, at step 5, and the newest, at step 10."""
+    folder = TrainingFolder(tmp_path_factory.mktemp("cut"))
+    split = split_dataset(tweets.subset(range(200)))
+    knobs = Hyperparameters(num_train_epochs=2, eval_steps=5, learning_rate=1e-6).resolved()  # nothing beats the first
+    training = prepare("embedded:minilm", knobs, split.train.labels, folder)
+    folder.begin({})
+    with pytest.raises(KeyboardInterrupt):
+        train_model(replace(training, callbacks=(_Cut(12),), quiet=True), split.train, split.validation)
+    folder.end("interrupted")
+    assert sorted(path.name for path in folder.path.glob("checkpoint-*")) == ["checkpoint-10", "checkpoint-5"]
+    return folder
+
+
+def _halve(path: Path) -> None:
+    content = path.read_bytes()
+    path.unlink()  # its other name, in the fixture, keeps the whole
+    path.write_bytes(content[: len(content) // 2])
+
+
+def _zero(path: Path) -> None:
+    size = path.stat().st_size
+    path.unlink()
+    path.write_bytes(bytes(size))
+
+
+@pytest.mark.parametrize("hurt", [_halve, _zero, Path.unlink])
+@pytest.mark.parametrize("name", ["model.safetensors", "optimizer.pt", "rng_state.pth", "trainer_state.json"])
+def test_a_damaged_checkpoint_is_passed_over(
+    cut_off: TrainingFolder, tmp_path: Path, name: str, hurt: Callable[[Path], None]
+) -> None:
+    folder = TrainingFolder(tmp_path / "run")
+    shutil.copytree(cut_off.path, folder.path, copy_function=os.link)
+    assert folder.drop_damaged() is None
+    assert folder.step == 10
+    hurt(folder.path / "checkpoint-10" / name)
+    wrong = folder.drop_damaged()
+    assert wrong is not None
+    assert name.split(".")[0] in wrong or "*.safetensors" in wrong or "rng_state" in wrong
+    assert folder.step == 5
+    hurt(folder.path / "checkpoint-5" / name)
+    assert folder.drop_damaged()
+    assert folder.step == 0
+
+
+def test_without_the_best_checkpoint_the_newest_is_of_no_use(cut_off: TrainingFolder, tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path / "run")
+    shutil.copytree(cut_off.path, folder.path, copy_function=os.link)
+    _halve(folder.path / "checkpoint-5" / "model.safetensors")
+    assert "checkpoint-5/model.safetensors" in (folder.drop_damaged() or "")
+    assert folder.step == 0
+
+
+def test_a_damaged_checkpoint_costs_a_warning_and_no_rerun(
+    my_csv: Path, bakeoff: Callable[..., Outcome], with_classifier: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(Teller, "on_step_end", _Cut(8).on_step_begin)
+        assert bakeoff(*COMMAND).code == 130
+    damaged = next(with_classifier.glob("trainings/*/checkpoint-5"))
+    _halve(damaged / "model.safetensors")
+    told = bakeoff(*COMMAND, "--json")
+    assert told.code == 0, told.err
+    warned = [line for line in told.err.splitlines() if "damaged" in line]
+    assert len(warned) == 1
+    assert "checkpoint-5/model.safetensors" in warned[0]
+    assert warned[0].endswith("training from the beginning")
+    assert told.json["resumed_at"] == 0
 
 
 def test_nothing_to_resume_is_one_line(my_csv: Path, bakeoff: Callable[..., Outcome]) -> None:

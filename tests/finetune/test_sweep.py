@@ -1,5 +1,6 @@
 """Sweeps with real trials: stopped and taken up, shared by workers, in SQLite and PostgreSQL, killed and repaired."""
 
+import errno
 import itertools
 import json
 import os
@@ -15,12 +16,16 @@ from typing import Any
 
 import optuna
 import pytest
+import torch
 import yaml
 
 from finetune import sweep as sweeps
 from finetune.hyperparameters import Hyperparameters
+from finetune.searching import SweepRequest
 from finetune.space import Choice, Space
 from finetune.sweep import default_storage
+from finetune.training import train_model
+from lab.datasets import load_split
 from lab.errors import BakeoffError
 from tests.conftest import Outcome
 from tests.world import PostgresServer
@@ -58,6 +63,7 @@ def test_a_sweep_stops_goes_on_and_ends_with_the_best_setting(
     document = told.json
     study = _study(default_storage("my"))
     assert len(study.trials) == 6
+    _open_in_dashboard(default_storage("my"), 6)
     assert document["validation_accuracy"] == max(trial.value or 0 for trial in study.trials)
     assert set(document["importances"]) <= {"learning_rate", "batch_size"}
     assert "Best of 6 trials" in document["sentence"]
@@ -167,6 +173,84 @@ def test_budgets_end_a_sweep(my_csv: Path, bakeoff: Run, setting: Callable[[str,
     told = bakeoff(*SMALL, "--trials", "50", "--budget-usd", "0.001", "--no-train", "--json")  # one second
     assert told.code == 0, told.err
     assert sum(told.json["trials"].values()) == 1
+    told = bakeoff(*SMALL, "--study", "brief", "--trials", "50", "--max-minutes", "0.01", "--no-train", "--json")
+    assert told.code == 0, told.err
+    assert sum(told.json["trials"].values()) == 1
+
+
+@pytest.mark.parametrize(("pruner", "state", "looks"), [("median", "PRUNED", 1), ("none", "COMPLETE", 4)])
+def test_a_hopeless_learning_rate_is_pruned(my_csv: Path, pruner: str, state: str, looks: int) -> None:
+    hopeless = SweepRequest(
+        ("my.csv", "text", "label"),
+        search=("learning_rate=1e-9,1e-4",),
+        fixed={"num_train_epochs": 1.0},
+        trials=5,
+        pruner=pruner,
+        rung=0.25,
+    ).sweep()
+    study = sweeps.open_study(hopeless)
+    rates = optuna.distributions.CategoricalDistribution(("1e-9", "1e-4"))
+    for _ in range(4):  # what others have found before
+        found = dict.fromkeys(range(1, 5), 0.9)
+        study.add_trial(
+            optuna.create_trial(
+                params={"learning_rate": "1e-4"},
+                distributions={"learning_rate": rates},
+                value=0.9,
+                intermediate_values=found,
+            )
+        )
+    study.enqueue_trial({"learning_rate": "1e-9"})
+    sweeps.run_trials(hopeless, load_split(hopeless.origin))
+    last = study.trials[-1]
+    assert last.params == {"learning_rate": "1e-9"}
+    assert last.state == optuna.trial.TrialState[state]
+    assert list(last.intermediate_values) == list(range(1, looks + 1))
+
+
+def test_a_trial_that_fails_says_why_and_the_sweep_goes_on(
+    my_csv: Path, bakeoff: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts = itertools.count()
+
+    def train(*arguments: Any) -> dict[str, Any]:
+        if next(attempts) == 0:
+            raise torch.OutOfMemoryError("out of memory: tried to allocate 90 GiB\nmore lines")
+        return train_model(*arguments)
+
+    monkeypatch.setattr(sweeps, "train_model", train)
+    told = bakeoff(*SMALL, "--trials", "2", "--no-train", "--json")
+    assert told.code == 0, told.err
+    assert "trial 0 fail (OutOfMemoryError: out of memory: tried to allocate 90 GiB)" in told.err
+    assert (told.json["trials"]["fail"], told.json["trials"]["complete"]) == (1, 1)
+
+
+def test_a_sweep_of_nothing_but_failures_ends_and_says_why(
+    my_csv: Path, bakeoff: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def train(*_: Any) -> dict[str, Any]:
+        raise RuntimeError("no kernel for this")
+
+    monkeypatch.setattr(sweeps, "train_model", train)
+    told = bakeoff(*SMALL, "--trials", "2")
+    assert told.code == 1
+    assert "none among 2; the last to fail: RuntimeError: no kernel for this" in told.err.splitlines()[-1]
+
+
+def test_a_full_disk_ends_a_sweep_and_counts_as_no_trial(
+    my_csv: Path, bakeoff: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeps._Reporter, "on_evaluate", full)
+        told = bakeoff(*SMALL, "--trials", "1", "--no-train")
+    assert told.code == 1
+    assert "expected room on the disk" in told.err.splitlines()[-1]
+    study = _study(default_storage("my"))
+    assert [trial.state.name for trial in study.trials] == ["FAIL"]
+    assert sweeps.finished(study) == 0, "the same command tries again"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What is written is whole or not there; what is locked is refused."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,26 @@ def test_a_folder_appears_only_when_it_is_whole(tmp_path: Path) -> None:
     with new_folder(target) as draft:
         (draft / "whole").write_text("…")
     assert [path.name for path in target.iterdir()] == ["whole"]
+
+
+def test_a_folder_that_is_replaced_is_there_all_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "model"
+    with new_folder(target) as draft:
+        (draft / "old").write_text("…")
+    removed = []
+    remove = shutil.rmtree
+
+    def seen(path: Path, ignore_errors: bool = False) -> None:
+        if (path / "old").exists():
+            assert (target / "new").exists(), "the old one goes when the new one is in its place"
+            removed.append(path)
+        remove(path, ignore_errors)
+
+    monkeypatch.setattr(shutil, "rmtree", seen)
+    with new_folder(target) as draft:
+        (draft / "new").write_text("…")
+    assert len(removed) == 1
+    assert [path.name for path in tmp_path.rglob("*")] == ["model", "new"]
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
