@@ -148,6 +148,10 @@ class Ledger:
             self._database.executemany("INSERT OR IGNORE INTO claims VALUES (?, ?)", ((target, one) for one in sources))
             self._database.execute("UPDATE targets SET synced = ? WHERE target = ?", (time.time(), target))
 
+    def claimed(self, target: str) -> set[str]:
+        """Return the sources that a target had when it was last read through."""
+        return {row[0] for row in self._database.execute("SELECT source FROM claims WHERE target = ?", (target,))}
+
     def unclaimed(self, collection: str) -> list[str]:
         """Return the sources that a generation holds and no target has any more."""
         return [

@@ -5,7 +5,7 @@ is not compared, and a passage whose text is the same is not embedded, wherever 
 """
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,6 +13,7 @@ from itertools import islice
 from pathlib import Path
 
 from lab.console import Bar, progress
+from lab.errors import BakeoffError
 from lab.workspace import fingerprint
 from rag.generations import active, index_of
 from rag.index import BATCH, SOURCES, Index, Sync
@@ -21,7 +22,7 @@ from rag.passages import Passage, numbered
 from rag.reading.origins import Columns, Origin, Skipped
 from rag.rows import Held, moved_since
 from rag.store import Store
-from rag.targets import check_readable, chosen, found, is_gone, lasting_stamp, resolved
+from rag.targets import below_closed, check_readable, chosen, found, is_gone, lasting_stamp, resolved, shown
 
 
 @dataclass(frozen=True)
@@ -33,12 +34,14 @@ class DocumentSync(Sync):
         read: how many were read, for they are new or may have changed.
         skipped: what was passed over, with the reasons.
         gone: targets that are no longer there, so that nothing of them is held any more.
+        targets: what was gone through.
     """
 
     sources: int = 0
     read: int = 0
     skipped: tuple[Skipped, ...] = ()
     gone: tuple[str, ...] = ()
+    targets: frozenset[str] = frozenset()
 
     @property
     def faults(self) -> list[Skipped]:
@@ -49,16 +52,30 @@ class DocumentSync(Sync):
 def add(targets: Sequence[str], columns: Columns = Columns()) -> DocumentSync:
     """Bring files, folders and addresses into the index of documents as they are now, and remember them for `sync`.
 
+    One of several that is not there, or of which nothing can be read, is skipped and not remembered.
+
     Raises:
-        BakeoffError: one of them is not there, or nothing in it can be read; then nothing is added.
+        BakeoffError: it is the only one.
     """
-    wanted = [Target(resolved(target), columns.text, columns.label) for target in targets]
-    for one in wanted:
-        check_readable(one.target)
+    wanted: list[Target] = []
+    bad: list[Skipped] = []
+    for target in targets:
+        try:
+            name = resolved(target)
+            check_readable(name)
+        except BakeoffError as error:
+            if len(targets) == 1:
+                raise
+            bad.append(Skipped(shown(target), f"expected {error.expected}; got {error.got}"))
+        else:
+            wanted.append(Target(name, columns.text, columns.label))
+    if not wanted:
+        return DocumentSync(skipped=tuple(bad))
     with _held("index add") as (ledger, generation):
         for one in wanted:
             ledger.add_target(one)
-        return bring_in_line(ledger, generation, wanted)
+        done = bring_in_line(ledger, generation, wanted)
+    return replace(done, skipped=(*bad, *done.skipped))
 
 
 def add_documents(path: Path) -> DocumentSync:
@@ -145,6 +162,7 @@ class _Run:
 
     def over(self, targets: Sequence[Target]) -> DocumentSync:
         """Bring the index in line with these targets, and free it from what no target has."""
+        self.done = replace(self.done, targets=frozenset(target.target for target in targets))
         self.known = self.ledger.sources(self.index.collection)
         to_read = self._look_through(targets)
         strange = set(self.index.sources() - self.known.keys()) if self.repair else set()
@@ -172,8 +190,16 @@ class _Run:
                     self._count(sources=1, unchanged=self.known[one.source].passages)
                 else:
                     to_read[one.source] = one, columns
-            self.ledger.claim(target.target, (one.source for one in present))
+            hidden = below_closed(self.ledger.claimed(target.target), present)
+            self._keep(hidden - seen)
+            seen |= hidden
+            self.ledger.claim(target.target, {*(one.source for one in present), *hidden})
         return to_read
+
+    def _keep(self, hidden: Collection[str]) -> None:
+        """Leave what is held of sources as it is, for nobody can tell whether they have changed."""
+        rows = [self.known[source] for source in hidden if source in self.known]
+        self._count(sources=sum(not row.is_left_out for row in rows), unchanged=sum(row.passages for row in rows))
 
     def _is_same(self, origin: Origin, columns: Columns) -> bool:
         row = self.known.get(origin.source)

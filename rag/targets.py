@@ -1,12 +1,15 @@
 """Targets: the files, folders and addresses that the index of documents follows, and what there is in them."""
 
-from collections.abc import Sequence
+import errno
+import os
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from lab.errors import BakeoffError
 from rag.handbook import handbook_folder, handbook_pages
 from rag.ledger import Ledger, Target
-from rag.reading.origins import Origin, Skipped, checked_address, is_address, origins
+from rag.reading.origins import NOT_THERE, Origin, Skipped, checked_address, is_address, origins
 
 COARSE_TICK, FINE_TICK = 2_000_000_000, 50_000_000  # ns within which a file may change and its time of change stay
 
@@ -16,9 +19,22 @@ def resolved(target: str) -> str:
     return checked_address(target) if is_address(target) else str(Path(target).expanduser().resolve())
 
 
+def shown(target: str) -> str:
+    """Return a target as it may be printed: an address without the name and password in it."""
+    return re.sub(":.*@", ":…@", target, flags=re.DOTALL) if is_address(target) else target
+
+
 def is_gone(target: str) -> bool:
     """Tell whether a file or folder is no longer there; whether an address is, only reading tells."""
-    return not is_address(target) and not Path(target).exists()
+    if is_address(target):
+        return False
+    try:
+        Path(target).stat()
+    except ValueError:
+        return True
+    except OSError as error:
+        return isinstance(error, NOT_THERE) or error.errno == errno.ELOOP
+    return False
 
 
 def found(target: str) -> list[Origin | Skipped]:
@@ -30,6 +46,12 @@ def found(target: str) -> list[Origin | Skipped]:
     if is_gone(target):
         return []
     return list(handbook_pages() if target == str(handbook_folder().resolve()) else origins(target))
+
+
+def below_closed(sources: Iterable[str], present: Iterable[Origin | Skipped]) -> set[str]:
+    """Return those sources that lie where nobody can look: they may be as they were."""
+    closed = tuple(f"{one.source}{os.sep}" for one in present if isinstance(one, Skipped) and one.closed)
+    return {source for source in sources if source.startswith(closed)} if closed else set()
 
 
 def check_readable(target: str) -> None:

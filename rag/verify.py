@@ -16,7 +16,7 @@ from rag.passages import Passage, numbered
 from rag.reading.origins import Columns, Origin
 from rag.rows import PAGE
 from rag.store import Store
-from rag.targets import found
+from rag.targets import below_closed, found
 
 SAMPLE = 32  # passages whose vectors are made anew
 SAME = 0.999  # cosine from which two vectors are the same; other kernels round otherwise
@@ -63,12 +63,15 @@ def verify(sample: int = SAMPLE) -> Proof:
         held: dict[str, list[str]] = {}
         for identifier, place in index.held().items():
             held.setdefault(place.source, []).append(identifier)
-        readable = _readable(ledger)
+        readable, hidden = _readable(ledger)
         findings = [Finding("new", source, 0, SYNC) for source in readable.keys() - rows.keys()]
         findings += [Finding("orphan", source, len(held[source]), REPAIR) for source in held.keys() - rows.keys()]
         with progress("sources", total=len(rows)) as bar:
             for source, row in rows.items():
-                findings += _against_source(index, row, held.get(source, []), readable.get(source))
+                if source in hidden:
+                    findings.append(Finding("unreadable", source, len(held.get(source, [])), SYNC))
+                else:
+                    findings += _against_source(index, row, held.get(source, []), readable.get(source))
                 bar.advance()
         ids = sorted(identifier for own in held.values() for identifier in own)
         drawn = random.Random(len(ids)).sample(ids, min(sample, len(ids)))  # noqa: S311 nothing secret
@@ -77,14 +80,20 @@ def verify(sample: int = SAMPLE) -> Proof:
     return Proof(len(rows), len(ids), len(drawn), tuple(findings))
 
 
-def _readable(ledger: Ledger) -> dict[str, Columns]:
-    """Return what the targets have to read now, with the columns of the first target that has it."""
+def _readable(ledger: Ledger) -> tuple[dict[str, Columns], set[str]]:
+    """Return what the targets have to read now, with the columns of the first target that has it.
+
+    And those sources that lie where nobody can look.
+    """
     present: dict[str, Columns] = {}
+    hidden: set[str] = set()
     for target in ledger.targets():
-        for one in found(target.target):
+        each = found(target.target)
+        hidden |= below_closed(ledger.claimed(target.target), each)
+        for one in each:
             if isinstance(one, Origin):
                 present.setdefault(one.source, Columns(target.text_column, target.label_column))
-    return present
+    return present, hidden - present.keys()
 
 
 def _against_source(index: Index, row: Source, ids: list[str], columns: Columns | None) -> list[Finding]:

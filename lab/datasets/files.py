@@ -103,6 +103,8 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
             raise _not_utf8(path, number, error) from None
         except ValueError as error:
             raise BakeoffError(f"JSON in {path.name}, row {number}", str(error), "correct that row") from None
+        except RecursionError:
+            raise BakeoffError(f"JSON in {path.name}, row {number}", "lists in lists without end", "correct it") from None
         if row is None:
             continue
         if not isinstance(row, dict):

@@ -1,7 +1,7 @@
 """`bakeoff index add`, `sync` and `remove`."""
 
+import shlex
 from collections import Counter
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -80,10 +80,11 @@ def _tell(done: "DocumentSync", json: bool) -> None:
 def _explain(done: "DocumentSync", console: Console) -> None:
     """Tell what was not taken in: faults one by one, the rest by its reasons."""
     for target in done.gone:
-        console.warn(f"{target} is gone, and so are its passages; forget it with: bakeoff index remove")
+        console.warn(f"{target} is gone, and so are its passages; forget it with: {_remove(target)}")
     faults = done.faults
     for one in faults[:TOLD]:
-        console.warn(f"skipped {one.source}: {one.reason}")
+        hint = f"; forget it with: {_remove(one.source)}" if one.source in done.targets else ""
+        console.warn(f"skipped {one.source}: {one.reason}{hint}")
     if len(faults) > TOLD:
         console.warn(f"skipped {len(faults) - TOLD} more; --json lists all")
     passed = Counter(one.reason for one in done.skipped if not one.fault)
@@ -92,10 +93,14 @@ def _explain(done: "DocumentSync", console: Console) -> None:
         console.note(f"passed over {passed.total()} files ({reasons})")
 
 
+def _remove(target: str) -> str:
+    return f"bakeoff index remove {shlex.quote(target)}"
+
+
 def _as_document(done: "DocumentSync") -> dict[str, Any]:
     counts = ("sources", "read", "added", "moved", "removed", "unchanged")
     return {name: getattr(done, name) for name in counts} | {
         "seconds": round(done.seconds, 3),
         "gone": list(done.gone),
-        "skipped": [asdict(one) for one in done.skipped],
+        "skipped": [{"source": one.source, "reason": one.reason, "fault": one.fault} for one in done.skipped],
     }

@@ -6,12 +6,14 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
 from lab.errors import BakeoffError
 from rag.reading.kinds import kind_of
 
 LARGEST_FILE_MB = 100
+NOT_THERE = (FileNotFoundError, NotADirectoryError)
 LEFT_OUT = {"node_modules", "__pycache__", "venv"}  # and whatever begins with a dot
 
 
@@ -37,11 +39,18 @@ class Skipped:
         source: the absolute path or the address.
         reason: in a few words.
         fault: it should have been readable; False of what nothing reads, what is empty, and what is read elsewhere.
+        closed: nobody can tell what is at or below it.
     """
 
     source: str
     reason: str
     fault: bool = True
+    closed: bool = False
+
+    @classmethod
+    def after(cls, error: OSError, source: str) -> Self:
+        """Return what the file system would not let be looked at."""
+        return cls(source, (error.strerror or type(error).__name__).lower(), closed=True)
 
 
 @dataclass(frozen=True)
@@ -65,8 +74,11 @@ def origins(target: str) -> Iterator[Origin | Skipped]:
         return
     try:
         path = Path(target).expanduser().resolve(strict=True)
-    except (OSError, RuntimeError, ValueError):  # RuntimeError: links in a circle
+    except (*NOT_THERE, RuntimeError, ValueError):  # RuntimeError: links in a circle
         raise BakeoffError(f"a file or folder at {target}", "none", "check the path") from None
+    except OSError as error:
+        yield Skipped.after(error, target)
+        return
     yield from _in_folder(path) if path.is_dir() else [_file(path)]
 
 
@@ -107,8 +119,7 @@ def _in_folder(folder: Path) -> Iterator[Origin | Skipped]:
             if not _left_out(name):
                 file = Path(place) / name
                 yield _link(file, folder) if file.is_symlink() else _file(file)
-    for error in closed:
-        yield Skipped(str(error.filename), (error.strerror or type(error).__name__).lower())
+    yield from (Skipped.after(error, str(error.filename)) for error in closed)
 
 
 def _left_out(name: str) -> bool:
@@ -137,7 +148,7 @@ def _file(path: Path) -> Origin | Skipped:
     try:
         state = path.lstat()
     except OSError as error:
-        return Skipped(str(path), (error.strerror or type(error).__name__).lower())
+        return Skipped.after(error, str(path))
     if not stat.S_ISREG(state.st_mode):
         return Skipped(str(path), "no regular file")
     if kind_of(path.suffix) is None:

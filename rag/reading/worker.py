@@ -9,7 +9,10 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Event, Lock, Timer
 
-from rag.reading.extraction import Extract, extract
+from rag.reading.chunks import Document, Piece
+from rag.reading.kinds import Kind
+from rag.reading.origins import Columns
+from rag.reading.parsing import parse
 from rag.reading.unreadable import Unreadable
 
 LONGEST_SECONDS = 60.0  # for one file
@@ -17,22 +20,22 @@ LARGEST_MEMORY_GB = 4
 
 
 class Worker:
-    """Asks a process of its own for the text of files, one after the other; starts it when needed."""
+    """Has a process of its own parse files, one after the other; starts it when needed."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
         self._lock = Lock()
         atexit.register(self.stop)
 
-    def extract(self, path: Path, kind: str) -> Extract:
-        """Return what `extraction.extract` does.
+    def parse(self, path: Path, kind: Kind, columns: Columns = Columns()) -> Document:
+        """Return what `parsing.parse` does.
 
         Raises:
             Unreadable: as there; or it took longer than 60 seconds, or broke the process that read it.
         """
         with self._lock:
             try:
-                return self._ask(path, kind)
+                return self._ask([str(path.absolute()), kind, [columns.text, columns.label]])
             except Unreadable:
                 raise
             except BaseException:  # Ctrl-C: the answer still to come would be taken for the next file's
@@ -46,7 +49,7 @@ class Worker:
             self._process.communicate()
             self._process = None
 
-    def _ask(self, path: Path, kind: str) -> Extract:
+    def _ask(self, task: list[object]) -> Document:
         process = self._started()
         late = Event()
 
@@ -58,17 +61,17 @@ class Worker:
         timer.start()
         answer = ""
         with suppress(BrokenPipeError):
-            print(json.dumps([str(path), kind]), file=process.stdin, flush=True)
+            print(json.dumps(task), file=process.stdin, flush=True)
             answer = process.stdout.readline() if process.stdout else ""
         timer.cancel()
         if late.is_set() or not answer:
             self.stop()
             slow = f"takes longer than {LONGEST_SECONDS:g} s to read"
             raise Unreadable(slow if late.is_set() else "breaks its reader, or takes more memory than there is")
-        done: Extract = json.loads(answer)
+        done = json.loads(answer)
         if "unreadable" in done:
-            raise Unreadable(done["unreadable"])
-        return done
+            raise Unreadable(done["unreadable"], done["fault"])
+        return Document(done["text"], [Piece((start, end), *rest) for start, end, *rest in done["pieces"]])
 
     def _started(self) -> subprocess.Popen[str]:
         if self._process is None or self._process.poll() is not None:
@@ -97,16 +100,18 @@ def _limit_memory() -> None:
 
 
 def _serve() -> None:
-    """Answer each line of standard input, [path, kind], with a line of JSON; libraries' own prints go nowhere."""
+    """Answer each line of standard input, [path, kind, columns], with one of JSON; libraries' own prints go nowhere."""
     _limit_memory()
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     for line in sys.stdin:
-        path, kind = json.loads(line)
+        path, kind, columns = json.loads(line)
+        done: dict[str, object]
         try:
-            done = extract(Path(path), kind)
+            document = parse(Path(path), kind, Columns(*columns))
+            done = {"text": document.text, "pieces": [[*one.span, one.place, one.label] for one in document.pieces]}
         except Unreadable as error:
-            done = {"unreadable": str(error)}
+            done = {"unreadable": str(error), "fault": error.fault}
         answers.write(json.dumps(done) + "\n")
         answers.flush()
 

@@ -17,8 +17,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# A gap between paragraphs; what is indented belongs to the paragraph before it.
-_GAP = re.compile(r"\n(?:[^\S\n]*\n)+(?=\S)")
+# Empty lines, taken whole and never given back: else a million of them would be tried from each one on.
+_GAP = re.compile(r"\n(?:[^\S\n]*+\n)++")
 # reStructuredText: a title over a line of one punctuation mark, at least as long, perhaps with such a line above.
 _RST_TITLE = re.compile(r"^(?:([!-/:-@\[-`{-~])\1+\n)?(\S.*)\n([!-/:-@\[-`{-~])\3+[^\S\n]*$", re.MULTILINE)
 
@@ -77,8 +77,9 @@ def paragraphs(text: str, start: int = 0, end: int | None = None, whole: bool = 
     """Yield the paragraphs from `start` to `end`, each with the indented ones after it and the gap that follows."""
     end = len(text) if end is None else end
     for gap in _GAP.finditer(text, start, end):
-        yield Block(start, gap.end(), whole)
-        start = gap.end()
+        if gap.end() < end and not text[gap.end()].isspace():
+            yield Block(start, gap.end(), whole)
+            start = gap.end()
     if start < end:
         yield Block(start, end, whole)
 

@@ -15,6 +15,7 @@ import pytest
 
 from rag.documents import document_files
 from rag.reading import Origin, Skipped, Unreadable, origins, read, worker
+from rag.reading.unreadable import reasons
 from tests.rag.documents import WRITERS, write_docx, write_pdf, write_pptx, write_xlsx
 
 MAIN_PART = "word/document.xml"
@@ -62,6 +63,8 @@ def zipped(**members: bytes) -> bytes:
         ("quotes.csv", b'a,b\n1,"2\n', "not CSV in quotes.csv, row 1: unexpected end of data"),
         ("latin.csv", b"a,b\n1,caf\xe9\n", "not UTF-8 text: the byte 0xe9 at 9"),
         ("cut.jsonl", b'{"a": 1}\n{"a"', "not JSON in cut.jsonl, row 2"),
+        ("deep.jsonl", b"[" * 90_000, "not JSON in deep.jsonl, row 1: lists in lists without end"),
+        ("deeper.jsonl", b"[" * 200_000, "not JSON in deeper.jsonl, row 1: lists in lists without end"),
         ("junk.html", b"<p>" + bytes(9), "binary, not HTML: a NUL at 3"),
         ("junk.pdf", b"no pdf", "not a PDF"),
         ("archive.pdf", zipped(a=b"tea"), "not a PDF"),
@@ -174,11 +177,11 @@ def test_a_pdf_that_takes_too_long_is_given_up_and_the_next_is_read(
 def test_a_reader_that_dies_takes_no_other_file_with_it(tmp_path: Path) -> None:
     write_pdf(tmp_path / "b.pdf")
     one = worker.Worker()
-    one.extract(tmp_path / "b.pdf", "pdf")
+    one.parse(tmp_path / "b.pdf", "pdf")
     assert one._process
     one._process.kill()
     one._process.wait()
-    assert one.extract(tmp_path / "b.pdf", "pdf")["pages"]
+    assert one.parse(tmp_path / "b.pdf", "pdf").pieces
     one.stop()
 
 
@@ -186,7 +189,7 @@ def test_the_process_that_opens_files_holds_no_key(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("OPENAI_API_KEY", "very-secret")
     write_pdf(tmp_path / "b.pdf")
     one = worker.Worker()
-    one.extract(tmp_path / "b.pdf", "pdf")
+    one.parse(tmp_path / "b.pdf", "pdf")
     assert one._process
     environment = Path(f"/proc/{one._process.pid}/environ")
     if environment.exists():
@@ -250,6 +253,36 @@ def test_markdown_written_to_be_slow_is_read_soon(line: str, tmp_path: Path) -> 
     (tmp_path / "a.md").write_text(line + "\ntea")
     found = read(Origin(str(tmp_path / "a.md"), ""))
     assert all(found.text[slice(*passage.span)] == passage.text for passage in found.passages)
+
+
+@pytest.mark.parametrize("name", ["a.txt", "a.rst"])
+def test_a_million_empty_lines_are_one_gap(name: str, tmp_path: Path) -> None:
+    lines = "\n" * 1_000_000
+    (tmp_path / name).write_text(f"tea{lines}  milk{lines}")
+    found = read(Origin(str(tmp_path / name), ""))
+    assert [passage.text.strip() for passage in found.passages] == ["tea", "milk"]
+
+
+def test_a_large_table_that_takes_too_long_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.csv").write_text("a,b,c\n" + "1,2,3\n" * 400_000)
+    monkeypatch.setattr(worker, "LONGEST_SECONDS", 0.5)
+    assert reason(tmp_path / "a.csv") == "takes longer than 0.5 s to read"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RecursionError("maximum recursion depth exceeded"), "nested too deeply"),
+        (MemoryError(), "too large when opened"),
+        (ValueError("no\nnumber in /a.csv"), "broken TABLE: no number in it"),
+        (KeyError(), "broken TABLE: KeyError"),
+        (Unreadable("empty", fault=False), "empty"),
+    ],
+)
+def test_whatever_a_reader_raises_is_a_reason(error: Exception, told: str) -> None:
+    with pytest.raises(Unreadable) as caught, reasons(Path("/a.csv"), "table"):
+        raise error
+    assert (str(caught.value), caught.value.fault) == (told, told != "empty")
 
 
 def test_one_bad_file_does_not_stop_the_rest(tmp_path: Path) -> None:

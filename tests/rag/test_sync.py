@@ -1,8 +1,10 @@
 """Incremental truth: the index says what its sources say, whatever was changed, moved, removed or killed meanwhile."""
 
+import ctypes
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,23 @@ def age(folder: Path) -> None:
     for path in folder.rglob("*"):
         state = path.stat()
         os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns - 10_000_000_123))
+
+
+@contextmanager
+def closed(folder: Path) -> Iterator[None]:
+    """Let nobody look into a folder, not even a superuser: this thread does without the capabilities for that."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    header, before = (ctypes.c_uint32 * 2)(0x20080522, 0), (ctypes.c_uint32 * 6)()
+    assert not libc.capget(header, before)
+    without = type(before)(before[0] & ~0b110, *before[1:])  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+    mode = folder.stat().st_mode
+    folder.chmod(0)
+    assert not libc.capset(header, without)
+    try:
+        yield
+    finally:
+        assert not libc.capset(header, before)
+        folder.chmod(mode)
 
 
 def contents() -> set[Passage]:
@@ -166,10 +185,23 @@ def test_a_source_that_broke_keeps_the_passages_of_its_last_reading(notes: Path)
     assert "Tea is made of leaves." not in texts()
 
 
-def test_one_bad_target_stops_the_addition_before_it_begins(notes: Path, bakeoff: Run) -> None:
-    outcome = bakeoff("index", "add", "notes", "absent")
+def test_of_several_targets_the_bad_ones_are_skipped_and_not_remembered(notes: Path, bakeoff: Run) -> None:
+    with (notes.parent / "huge.md").open("wb") as file:
+        file.truncate(1_000_000_000)
+    secret = "https://me:very-secret@example.org/page"
+    outcome = bakeoff("index", "add", "absent", "notes", "huge.md", "file:///etc/hostname", secret)
+    assert outcome.code == 1 and "8 passages added" in outcome.out
+    for told in ("skipped absent: ", "huge.md: ", "larger than 100 MB", "file:", "https:…@example.org/page: "):
+        assert told in outcome.err
+    assert "secret" not in outcome.err
+    assert bakeoff("index", "sync").code == 0
+    assert [one["target"] for one in bakeoff("index", "status", "--json").json["targets"]] == [str(notes)]
+    assert bakeoff("index", "add", "absent", "huge.md").code == 1
+
+
+def test_a_single_bad_target_is_one_line_and_not_remembered(notes: Path, bakeoff: Run) -> None:
+    outcome = bakeoff("index", "add", "absent")
     assert (outcome.code, outcome.err.count("\n")) == (1, 1)
-    assert len(document_index()) == 0
     for command in ("sync", "remove"):
         assert "a target that was added; got 'absent'" in bakeoff("index", command, "absent").err
 
@@ -182,6 +214,45 @@ def test_examples_come_with_their_labels_and_are_searched_by_them(notes: Path, b
     assert [item["label"] for item in found] == ["payment"]
     assert bakeoff("index", "sync", "--json").json["read"] == 0 or sync().added == 0
     assert bakeoff("index", "show", found[0]["id"]).code == 0
+
+
+def test_a_target_that_is_refused_says_how_to_forget_it(notes: Path, bakeoff: Run) -> None:
+    add([str(notes)])
+    page = "http://127.0.0.1:9/page?a=1&b=2"
+    hint = f"forget it with: bakeoff index remove '{page}'"
+    for arguments in (("add", page), ("sync",)):
+        outcome = bakeoff("index", *arguments)
+        assert outcome.code == 1 and f"skipped {page}: refused" in outcome.err and hint in outcome.err
+    assert bakeoff("index", "remove", page).code == bakeoff("index", "sync").code == 0
+
+
+def test_what_lies_in_a_folder_that_cannot_be_looked_into_stays(notes: Path, bakeoff: Run) -> None:
+    sub = notes / "sub"
+    sub.mkdir()
+    (sub / "milk.txt").write_text("Milk comes from cows.")
+    add([str(notes)])
+    (notes / "tea.txt").unlink()
+    with closed(sub):
+        done = sync()
+        assert [(one.source, one.reason) for one in done.faults] == [(str(sub), "permission denied")]
+        assert (done.removed, done.unchanged, done.sources) == (1, 8, 3)
+        assert "Milk comes from cows." in texts()
+        assert [(finding.kind, finding.source) for finding in verify().findings] == [
+            ("unreadable", str(sub / "milk.txt"))
+        ]
+        assert sync().unchanged == 8, "and again"
+    assert (sync().faults, verify().findings) == ([], ())
+    with closed(notes):
+        assert (len(sync().faults), len(contents())) == (1, 8)
+    (sub / "milk.txt").unlink()
+    assert sync().removed == 1
+
+
+def test_a_file_that_exhausts_its_reader_does_not_end_the_sync(notes: Path) -> None:
+    (notes / "deep.jsonl").write_text("[" * 90_000)
+    (notes / "deep.csv").write_text("a,b\n1,2,3\n")
+    done = add([str(notes)])
+    assert (done.added, sorted(Path(one.source).name for one in done.faults)) == (8, ["deep.csv", "deep.jsonl"])
 
 
 MOMENTS = {
