@@ -22,8 +22,9 @@ _CITATION = re.compile(r"\[\d+\]")
 _NUMBER = re.compile(r"(?<!\w)\[(\d{1,6})\]")
 _WORD = re.compile(r"\w+(?:[.,]\d+)*")
 _NO_CLAIM = re.compile(
-    r"(i('m| am| do| don't|'ve| have| can|'d)|sorry|the (evidence|passages?|text) do|there is no"
-    r"|nothing (that )?was found)\b|(no answer|the team stopped early):",
+    r"(i('m| am| do| don't|'ve| have| can|'d| can't| cannot| could| couldn't| did| didn't)"
+    r"|sorry|the (evidence|passages?|text|tools?) (do|did|failed)|there (is|was|are|were) no"
+    r"|no (answer|evidence|passages?|results?)|nothing (relevant|that|was)|what was found|the team stopped early)\b",
     re.IGNORECASE,
 )
 _WRITTEN = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -64,6 +65,11 @@ def check_claims(answer: str, evidence: Sequence[Evidence]) -> list[Claim]:
     claims, rest = vectors[: len(said)], vectors[len(said) :]
     likeness = np.stack([(claims @ part.T).max(axis=1) for part in _parts(rest, windows)], axis=1)
     return [_claim(text, span, evidence, row.tolist()) for (text, span), row in zip(said, likeness, strict=True)]
+
+
+def unfounded(answer: str) -> list[Claim]:
+    """Return each sentence of `answer` that claims something, where nothing was found that it could stand in."""
+    return [Claim(text, span, None, 0.0) for text, span in sentences(answer) if _claims_something(text)]
 
 
 def missing_sources(answer: str, evidence: Sequence[Evidence]) -> str:

@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START
 from langgraph.types import StateSnapshot, StreamMode
 
-from agents.claims import check_claims, missing_sources
+from agents.claims import Claim, check_claims, missing_sources, unfounded
 from agents.findings import looked_up, routing_of
 from agents.graph import build_graph
 from agents.interruptible import Interruptible, Stop
@@ -22,10 +22,12 @@ from agents.team import TeamState, build_team, closing, opening
 from agents.tools.catalogue import Catalogue, offered_tools
 from agents.turn import ToolRun, Turn, output_tokens_of, tokens_of, tool_runs
 from lab.llm import BaseLLM, resolve_llm
+from rag import Evidence
 
 STREAMED: Sequence[StreamMode] = ["updates", "messages", "tasks"]
 STREAMED_OF_TEAM: Sequence[StreamMode] = ["values", "tasks"]
 NO_ANSWER = "(no answer)"
+JUDGES = "classify"  # the tool that judges a text and looks nothing up
 
 
 @dataclass
@@ -200,7 +202,7 @@ class Conversation:
             answer=answer,
             tools=tool_runs(messages),
             evidence=evidence,
-            claims=[] if all(item.label for item in evidence) else check_claims(answer, evidence),
+            claims=_claims(answer, results, evidence),
             notes=[*self._unheard([*notes, *unreached, *told, state["routing"]["note"]]), *filter(None, [unknown])],
             llm=self.llm.name,
             router=_routing(state),
@@ -208,6 +210,16 @@ class Conversation:
             tokens=tokens_of([*said, *messages]),
             output_tokens=output_tokens_of([*said, *messages]),
         )
+
+
+def _claims(answer: str, results: Sequence[ToolMessage], evidence: Sequence[Evidence]) -> list[Claim]:
+    """Return what an answer claims, held against what was looked up; without that, it is talk, and claims nothing.
+
+    The classifier's label is a judgement and no text that a sentence could stand in.
+    """
+    if all(result.name == JUDGES for result in results):
+        return []
+    return check_claims(answer, evidence) if evidence else unfounded(answer)
 
 
 def _routing(state: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from lab.errors import BakeoffError
 from rag.generations import active, index_of
 from rag.ledger import Ledger
-from rag.passages import Passage
+from rag.passages import Evidence, Passage
 from rag.reading import excerpt
 from rag.reading.origins import Columns, is_address
 from rag.store import Store
@@ -26,6 +26,19 @@ class Cited:
     after: str
 
 
+def in_context(passage: Passage | Evidence, around: int) -> tuple[str, str, str]:
+    """Return what stands before a passage in its source, the passage, and what stands after it.
+
+    Raises:
+        BakeoffError: its source cannot be read any more, or says something else there now.
+    """
+    folder, columns = Store.current().folder, Columns()
+    if folder.exists():  # asking must not make an index
+        with Ledger.open(folder) as ledger:
+            columns = Columns(*(ledger.columns(passage.source) or ()))
+    return excerpt(passage.source, passage.span, around, passage.text or None, columns)
+
+
 def opened(citation: str, around: int) -> Cited:
     """Open a citation, an id or SOURCE:START-END, with `around` characters before and after.
 
@@ -38,8 +51,7 @@ def opened(citation: str, around: int) -> Cited:
         passage = index.stored([citation]).get(citation) or _at(citation)
         if passage is None:
             raise BakeoffError("a passage's id, or SOURCE:START-END", f"'{citation}'", "see: bakeoff index search")
-        columns = Columns(*(ledger.columns(passage.source) or ()))
-    before, text, after = excerpt(passage.source, passage.span, around, passage.text or None, columns)
+    before, text, after = in_context(passage, around)
     return Cited(passage.source, passage.span, passage.place, passage.label, before, text, after)
 
 

@@ -21,7 +21,9 @@ How = Literal["dense", "bm25", "fused"]
 POOL = 4  # candidates per passage wanted, where there is something to choose
 LEAST_POOL = 20  # candidates, however few passages are wanted
 RANK_CONSTANT = 60  # of Cormack et al.
-RELEVANT = 0.45  # cosine similarity: below it 7 of 10 questions without an answer lie, and a quarter of the others
+# Cosine similarity of the best passage below which nothing relevant was found: it keeps out what is beside the point,
+# and hardly anything else (docs/searching.md, which also tells what stricter ones cost).
+RELEVANT = 0.25
 
 
 @dataclass(frozen=True)
@@ -109,11 +111,11 @@ class Retriever:
         """Choose by maximal marginal relevance (Carbonell and Goldstein 1998), whose lambda is 1 - diversity."""
         from langchain_core.vectorstores.utils import maximal_marginal_relevance
 
-        ids = [_id(item) for item in candidates]
-        known = self.index.vectors(set(ids))
-        vectors = cast(list[list[float]], [known[identifier] for identifier in ids])
+        known = self.index.vectors(set(map(_id, candidates)))
+        there = [item for item in candidates if _id(item) in known]  # one may just have left the index
+        vectors = cast(list[list[float]], [known[_id(item)] for item in there])
         chosen = maximal_marginal_relevance(query, vectors, lambda_mult=1 - self.diversity, k=k)
-        return [candidates[index] for index in chosen]
+        return [there[index] for index in chosen]
 
     def _near(self, found: list[Evidence]) -> list[Evidence]:
         return found if any(item.score >= self.min_score for item in found) else []

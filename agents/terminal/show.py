@@ -11,7 +11,7 @@ from agents.turn import ToolRun, Turn
 from lab.console import Console
 from lab.errors import BakeoffError
 from rag import Evidence
-from rag.reading import excerpt
+from rag.citations import in_context
 
 SHOWN_CHARACTERS = 300
 CONTEXT_CHARACTERS = 200
@@ -79,7 +79,7 @@ def _in_context(item: Evidence) -> tuple[str, str, str]:
     if not Path(item.source).is_absolute():
         return "", item.text, ""
     try:
-        return excerpt(item.source, item.span, CONTEXT_CHARACTERS, cited=item.text)
+        return in_context(item, CONTEXT_CHARACTERS)
     except BakeoffError as error:
         Console().warn(f"{error}; this is the passage as it was indexed")
         return "", item.text, ""

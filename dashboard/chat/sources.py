@@ -8,7 +8,6 @@ from lab.errors import BakeoffError
 
 if TYPE_CHECKING:
     from rag import Evidence
-    from rag.reading import Columns
 
 AROUND = 600  # characters shown before a span and after it
 LONGEST_SOURCE = 48  # characters of a source's name in a list
@@ -38,12 +37,12 @@ def open_source(item: "Evidence") -> OpenedSource:
     """Open the source of an evidence at its span: a document as it is now; what was never a file as it was found."""
     if not Path(item.source).is_absolute():
         return OpenedSource("", item.text, "")
-    from rag.reading import excerpt
+    from rag.citations import in_context
     from rag.reading.kinds import kind_of
 
     try:
         around = max(item.span[1], AROUND + 1)  # to the document's beginning, for the lines to be counted
-        before, exact, after = excerpt(item.source, item.span, around, item.text, _columns(item.source))
+        before, exact, after = in_context(item, around)
     except BakeoffError as error:
         return OpenedSource("", item.text, "", lost=f"{error.expected}: {error.got}")
     whole = replace(OpenedSource(before, exact, after), before=_ending(before), after=_beginning(after))
@@ -70,19 +69,6 @@ def details(item: "Evidence", opened: OpenedSource) -> str:
         lines = f"line {first}" if first == last else f"lines {first} to {last}"
     span = f"characters {item.span[0]} to {item.span[1]}"
     return " · ".join(part for part in (item.place, lines, span, f"score {item.score:.2f}") if part)
-
-
-def _columns(source: str) -> "Columns":
-    """Return the columns with which a table was read into the index."""
-    from rag.ledger import Ledger
-    from rag.reading import Columns
-    from rag.store import Store
-
-    folder = Store.current().folder
-    if not folder.exists():
-        return Columns()
-    with Ledger.open(folder) as ledger:
-        return Columns(*(ledger.columns(source) or ()))
 
 
 def _ending(text: str) -> str:

@@ -104,7 +104,8 @@ def _jsonl_rows(path: Path) -> Iterator[Row]:
         except ValueError as error:
             raise BakeoffError(f"JSON in {path.name}, row {number}", str(error), "correct that row") from None
         except RecursionError:
-            raise BakeoffError(f"JSON in {path.name}, row {number}", "lists in lists without end", "correct it") from None
+            where = f"JSON in {path.name}, row {number}"
+            raise BakeoffError(where, "lists in lists without end", "correct that row") from None
         if row is None:
             continue
         if not isinstance(row, dict):

@@ -27,7 +27,15 @@ def search(
     rerank: Annotated[
         str | None, typer.Option(help="Rank the best anew: embedded:minilm, or a cross-encoder's id or folder.")
     ] = None,
-    min_score: Annotated[float, typer.Option(help="Say that nothing was found below this cosine similarity.")] = -1.0,
+    min_score: Annotated[
+        float | None,
+        typer.Option(
+            help="Say that nothing was found below this cosine similarity; default: the agent's; -1: never say so."
+        ),
+    ] = None,
+    diversity: Annotated[
+        float, typer.Option(min=0, max=1, help="From 0, the best passages, to 1, those least like one another.")
+    ] = 0.0,
     source: Annotated[str, typer.Option(help="Only in sources that fit this glob: 'faq.md', 'notes/*'.")] = "",
     label: Annotated[str, typer.Option(help="Only labelled examples with this label.")] = "",
     json: Json = False,
@@ -37,16 +45,17 @@ def search(
     from rag.generations import document_index
     from rag.index import as_documents
     from rag.passages import Within
-    from rag.retrieve import search_documents
+    from rag.retrieve import RELEVANT, search_documents
 
     within = Within(source, label) if source or label else None
-    evidence = search_documents(query, k, how.value, rerank or settings().reranker, min_score, within)
+    least = RELEVANT if min_score is None else min_score
+    evidence = search_documents(query, k, how.value, rerank or settings().reranker, least, within, diversity)
     if json:
         Console().document(as_documents(evidence))
         return
     if not evidence:
         Console().note(
-            "nothing relevant was found"
+            f"nothing relevant was found: no passage has a score of {least:g}; show the nearest with: --min-score -1"
             if len(document_index())
             else "the index is empty; fill it with: bakeoff index add"
         )

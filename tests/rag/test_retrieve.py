@@ -3,7 +3,13 @@
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
+from threading import Barrier
+from typing import Any
 
 import pytest
 
@@ -14,6 +20,10 @@ from rag.lexical import Lexical, words
 from rag.passages import Evidence, Passage, Within
 from rag.rerank import EMBEDDED, RERANKED, CrossEncoding, LateInteraction, Reranker
 from rag.retrieve import QUESTIONS, Retriever, fuse, search_documents
+from tests.conftest import Outcome
+from tests.rag.conftest import Spawn
+
+Run = Callable[..., Outcome]
 
 TEXTS = {
     "fees.md": "A refund of the fee takes fourteen days.",
@@ -74,6 +84,29 @@ def test_varied_passages_are_less_alike(index: Index) -> None:
     assert varied[1] != "tea.md"
 
 
+def test_a_passage_that_has_just_left_the_index_does_not_stop_a_varied_search(index: Index) -> None:
+    before = Retriever.over(index, "fused", diversity=0.9)
+    gone = next(passage for passage in index.passages() if passage.source == "tea.md")
+    found = before._candidates(["tea room"], index.embedder.embed(["tea room"]), 5, None)[0]
+    with index.store.writing("test"):
+        index.remove([gone.id])
+    assert gone.source in _sources(found)
+    assert sorted(_sources(before._varied(index.embedder.embed(["tea room"])[0], found, 5))) == sorted(
+        TEXTS.keys() - {"tea.md"}
+    )
+
+
+def test_the_command_is_silent_where_nothing_is_near_and_shows_it_when_asked(index: Index, bakeoff: Run) -> None:
+    far = ("index", "search", "the orbit of the moons of Neptune")
+    silent = bakeoff(*far)
+    assert (silent.code, silent.out) == (0, "") and "nothing relevant was found" in silent.err
+    assert bakeoff(*far, "--json").json == []
+    assert len(bakeoff(*far, "--min-score", "-1", "--json").json) == 4
+    near = ("index", "search", "opens at nine and sells croissants", "-k", "2", "--json")
+    assert [item["source"] for item in bakeoff(*near).json] == ["coffee.md", "tea.md"]
+    assert bakeoff(*near, "--diversity", "0.9").json[1]["source"] != "tea.md"
+
+
 def test_words_are_compared_without_case_and_accents() -> None:
     assert words("The CAFÉ's Straße, bakeoff_home 3×ﬁ!") == ["the", "cafe", "s", "strasse", "bakeoff_home", "3", "fi"]
     lexical = Lexical([Passage(text, source, (0, 1)) for source, text in TEXTS.items()])
@@ -106,6 +139,61 @@ def test_the_index_of_words_is_kept_on_disk_until_the_passages_change(index: Ind
     index.sync([Passage("A lighthouse stands here.", "new.md", (0, 25))])
     assert Lexical.of(index).search(["lighthouse", "cafe"], 3)[1] == []
     assert [folder.name for folder in (workspace / "bm25" / "documents").iterdir()] == [index.stamp], "the old one went"
+
+
+def test_a_filter_of_the_index_on_disk_admits_what_the_passages_would(index: Index) -> None:
+    more = [Passage(f"The café number {n}.", f"notes/{n % 7}.md", (0, 1), "ab"[n % 2], f"row {n}") for n in range(40)]
+    index.sync(more)
+    for within in (Within("notes/3.md"), Within("[12].md", "a"), Within(label="b"), Within("absent"), Within()):
+        found = Lexical.of(index).search(["cafe"], 99, within)[0]
+        assert sorted(item.id for item in found) == sorted(one.id for one in more if within.admits(one))
+
+
+class Leisurely(mmap):
+    """A memory-mapped file that lets other threads go on between a seek and the reading after it."""
+
+    def seek(self, *where: Any) -> None:
+        super().seek(*where)
+        time.sleep(1e-4)
+
+
+def test_threads_that_share_an_index_of_words_read_whole_passages(tmp_path: Path) -> None:
+    passages = [Passage(f"word{n} " + "tea " * (n % 50), f"{n}.md", (n, n + 1)) for n in range(100)]
+    Lexical(passages)._save(tmp_path)
+    lexical = Lexical._opened(tmp_path)
+    lexical._rows.mmap_obj = Leisurely(lexical._rows.file_obj.fileno(), 0, access=ACCESS_READ)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: [lexical._passage(row) for row in range(len(passages))], range(4)))
+    assert all(each == passages for each in found)
+
+
+def test_threads_open_an_index_of_words_once(index: Index) -> None:
+    start = Barrier(6)
+    with ThreadPoolExecutor(6) as pool:
+        found = list(pool.map(lambda _: start.wait() * 0 or Lexical.of(index), range(6)))
+    assert all(one is found[0] for one in found)
+
+
+BUILDING = """
+import time
+from rag import document_index
+from rag.lexical import Lexical
+save = Lexical._save
+def slowly(self, folder):
+    print("built")
+    save(self, folder)
+    time.sleep(1)
+Lexical._save = slowly
+print(Lexical.of(document_index()).search(["cafe"], 1)[0][0].source)
+"""
+
+
+def test_processes_build_an_index_of_words_once(index: Index, spawn: Spawn) -> None:
+    children = [spawn(BUILDING) for _ in range(2)]
+    assert [child.wait() for child in children] == [0, 0], [child.told for child in children]
+    told = [child.told.split() for child in children]
+    assert [lines[-1] for lines in told] == ["coffee.md"] * 2
+    assert sum(lines.count("built") for lines in told) == 1
 
 
 def test_an_empty_index_finds_nothing_in_any_way() -> None:
