@@ -44,9 +44,9 @@ def main(
     """Fill and ask indexes of synthetic vectors, ever larger."""
     warn_if_busy()
     points = []
-    with empty_workspace():
-        for size in [size for size in SIZES if size <= largest]:
-            Console().note(f"{size:,} passages …")
+    for size in [size for size in SIZES if size <= largest]:
+        Console().note(f"{size:,} passages …")
+        with empty_workspace():  # one for each, so that nothing of another size is counted
             points.append(Point(size, *_alone(_fill, size), *_alone(_ask, size)))
     exponents = {"ingest": _exponent(points, "ingest_seconds"), "query": _exponent(points, "query_ms")}
     document: dict[str, Any] = {"vectors": "synthetic", "dimension": DIMENSION}

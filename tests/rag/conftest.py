@@ -96,7 +96,7 @@ def spawn(zygote: Callable[[object], Any], tmp_path: Path) -> Spawn:
     return run
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Chroma server of this machine."""
     with socket.socket() as free:

@@ -132,7 +132,7 @@ def test_the_commands_add_search_and_show(bakeoff: Callable[..., Outcome], tmp_p
         (Within("c"), set()),
     ],
 )
-def test_a_search_stays_within_what_it_is_told(index: Index, within: Within, sources: set[str]) -> None:
+def test_a_search_stays_within_what_it_is_told(where: str, index: Index, within: Within, sources: set[str]) -> None:
     index.sync([*PASSAGES, Passage("Pay the invoice.", "b.md", (39, 55), "due")])
     found = index.search(["penguins"], 9, within)[0]
     assert {item.source for item in found} == sources

@@ -42,7 +42,7 @@ def index() -> Index:
     return made
 
 
-def test_each_way_of_searching_finds_what_it_should(index: Index) -> None:
+def test_each_way_of_searching_finds_what_it_should(where: str, index: Index) -> None:
     question = "Where do animals that swim under the ice dwell?"
     assert _sources(Retriever.over(index, "dense").search([question], 1)[0]) == ["birds.md"]
     assert Retriever.over(index, "bm25").search(["qx 7731"], 3)[0][0].source == "part.md"
@@ -69,7 +69,7 @@ def test_nothing_is_found_where_the_best_passage_is_too_far_away(index: Index) -
     assert search_documents("how long does a refund take", 1)[0].source == "fees.md"
 
 
-def test_filters_hold_for_every_way_of_searching(index: Index) -> None:
+def test_filters_hold_for_every_way_of_searching(where: str, index: Index) -> None:
     only = Within(source="tea.md")
     for how in ("dense", "bm25", "fused"):
         found = Retriever.over(index, how).search(["the café that opens at nine"], 5, only)

@@ -265,6 +265,7 @@ MOMENTS = {
     "half of what is gone is gone": ("Ledger", "forget", 1, "before"),
     "before the sync is noted": ("Ledger", "ended", 1, "before"),
 }
+SERVED = ("half is stored", "between Chroma and the ledger", "half of what is gone is gone")  # of a server's too
 KILLED = """
 import os, signal
 from rag import index, ledger, sync
@@ -285,9 +286,13 @@ sync.sync()
 """
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
+@pytest.mark.parametrize(
+    ("moment", "where"),
+    [*((moment, "embedded") for moment in MOMENTS), *((moment, "server") for moment in SERVED)],
+    indirect=["where"],
+)
 def test_a_sync_that_was_killed_is_completed_by_the_next(
-    moment: str, notes: Path, spawn: Spawn, setting: Setting, tmp_path: Path
+    moment: str, where: str, notes: Path, spawn: Spawn, setting: Setting, tmp_path: Path
 ) -> None:
     (notes / "old.txt").write_text("This is old.")
     add([str(notes)])
@@ -333,7 +338,7 @@ def test_an_interrupted_sync_is_told_by_status_and_verify(notes: Path, bakeoff: 
     assert bakeoff("index", "sync").code == bakeoff("index", "verify").code == 0
 
 
-def test_verify_finds_whatever_is_wrong_and_names_what_mends_it(notes: Path, bakeoff: Run) -> None:
+def test_verify_finds_whatever_is_wrong_and_names_what_mends_it(notes: Path, where: str, bakeoff: Run) -> None:
     add([str(notes)])
     index = document_index()
     tea, coffee = (next(p for p in contents() if p.source.endswith(f"{name}.txt")) for name in ("tea", "coffee"))
@@ -351,7 +356,7 @@ def test_verify_finds_whatever_is_wrong_and_names_what_mends_it(notes: Path, bak
     assert bakeoff("index", "verify").code == 0
 
 
-def test_verify_finds_vectors_that_the_model_does_not_give(notes: Path, bakeoff: Run) -> None:
+def test_verify_finds_vectors_that_the_model_does_not_give(notes: Path, where: str, bakeoff: Run) -> None:
     add([str(notes)])
     index = document_index()
     one, other = sorted(contents(), key=lambda passage: passage.id)[:2]
