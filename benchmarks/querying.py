@@ -4,8 +4,8 @@
 Bakeoff's index, made as that of documents is, and into LangChain's Chroma, and asks both the same questions by turns,
 on the CPU. LangChain's side is `as_retriever().invoke` with `HuggingFaceEmbeddings`, at their defaults. Both hold the
 same metadata, are warm, and return four passages. Both search by meaning; what `bakeoff index search` and the agent do,
-by meaning and by words, is timed beside them. It also tells how many of the true nearest neighbours each side finds, and
-what of Bakeoff's time is the embedding and what Chroma's search.
+by meaning and by words, is timed beside them. It also tells how many of the true nearest neighbours each side finds,
+and what of Bakeoff's time is the embedding and what Chroma's search.
 """
 
 import tempfile
