@@ -180,6 +180,7 @@ def test_a_part_that_was_not_understood_is_named_and_each_part_tells_how_it_was_
     first, second = turn.router["parts"]
     assert [first["question"], second["question"]] == [CURIE, UNCLEAR]
     assert first["scores"]["wikipedia"] > 0.5 > second["scores"]["wikipedia"]
+    assert (first["asked_back"], second["asked_back"]) == (False, True)
     show_routing(conversation.last_routing())
     shown = capsys.readouterr().out
     assert shown.index(CURIE) < shown.index("█") < shown.index(UNCLEAR)
@@ -191,7 +192,8 @@ def test_a_part_routed_by_the_llm_says_so(scripted: Scripted) -> None:
     ) as server:
         turn = Conversation(scripted(server), team=True).answer(CURIE)
     own = {"kind": "native", "scores": {}}
-    assert turn.router == own | {"parts": [{"question": CURIE} | own]}
+    part = own | {"question": CURIE, "called": ["wikipedia"], "asked_back": False}
+    assert turn.router == own | {"parts": [part]}
 
 
 def test_a_question_outlives_the_process_that_answers_it(scripted: Scripted) -> None:
