@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +18,13 @@ from evals.parallel import Crew, WorkersLost, performed
 from evals.records import Journal, Outcome, Question, Record, read_outcomes, read_records
 from evals.scenarios import Moment, Plan, Scenario, grader_of, kind_of
 from evals.suite import Arm, Suite
-from evals.work import Piece, Task
+from evals.work import Piece, Task, chunks
 from lab.console import Bar, Console, progress
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
 from lab.workspace import Workspace, fingerprint, lock, read_json, write_json, write_text
 
-SHARD = 64  # questions that a worker answers at a stretch
+SHARD = 2  # chunks that a worker answers at a stretch
 PATIENCE = 3  # times in a row that workers may die before they have answered anything
 ALONE = Crew()
 MANIFEST, RECORDS, MEASUREMENTS, RESULTS = "manifest.json", "records.jsonl", "measurements.jsonl", "results.json"
@@ -235,7 +236,7 @@ class _Ledger:
 
     def left(self, arm: Arm) -> int:
         """Return how many answers an arm has still to give."""
-        return sum(len(questions) for _, questions in self._left(arm))
+        return sum(len(some) for _, left in self._left(arm) for some in left)
 
     def is_untimed(self, arm: Arm) -> bool:
         """Tell whether it is still to be measured how long one text takes an arm that answers at all."""
@@ -245,9 +246,9 @@ class _Ledger:
     def tasks(self, arm: Arm) -> Iterator[Task]:
         """Yield what an arm has to do, scenario by scenario."""
         untimed = self.is_untimed(arm)
-        for scenario, questions in self._left(arm):
-            if questions or untimed:
-                yield Task(arm, self._suite, scenario, frozenset(questions), untimed, self._fresh)
+        for scenario, left in self._left(arm):
+            if left or untimed:
+                yield Task(arm, self._suite, scenario, frozenset(chain(*left)), untimed, self._fresh)
                 untimed = False
 
     def shards(self, arms: Sequence[Arm]) -> list[Task]:
@@ -281,25 +282,22 @@ class _Ledger:
         if piece.broke:
             self.broke[piece.arm.key] = piece.broke
 
-    def _left(self, arm: Arm) -> Iterator[tuple[Scenario, list[Question]]]:
-        """Yield each scenario with the arm's questions that have no answer yet, in order."""
+    def _left(self, arm: Arm) -> Iterator[tuple[Scenario, list[list[Question]]]]:
+        """Yield each scenario with the arm's questions that have no answer yet, chunk by chunk, in order."""
         for scenario in self._scenarios:
-            asked = (
-                Question(arm.key, scenario.name, step.name, name, scenario.repeat, example.id)
-                for step, name, test in scenario.tests()
-                for example in test.examples
-            )
-            yield scenario, [question for question in asked if question not in self.done]
+            asked = (chunk for step in scenario.steps for chunk in chunks(arm, scenario, step))
+            left = ([question for question in chunk if question not in self.done] for chunk in asked)
+            yield scenario, [some for some in left if some]
 
     def _shards(self, arms: Sequence[Arm]) -> Iterator[tuple[int, Task]]:
         """Yield tasks with their number; a scenario of several steps is one, for its steps build on each other."""
         for arm in arms:
             if arm.key in self.broke:
                 continue
-            for scenario, questions in self._left(arm):
-                size = SHARD if len(scenario.steps) == 1 else max(1, len(questions))
-                for first in range(0, len(questions), size):
-                    some = frozenset(questions[first : first + size])
+            for scenario, left in self._left(arm):
+                size = SHARD if len(scenario.steps) == 1 else max(1, len(left))
+                for first in range(0, len(left), size):
+                    some = frozenset(chain(*left[first : first + size]))
                     kept = self._kept(arm, scenario)
                     yield first // size, Task(arm, self._suite, scenario, some, False, self._fresh, kept)
 

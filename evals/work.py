@@ -11,14 +11,32 @@ from evals.approach import Approach, Fit, Prediction
 from evals.records import Question, Record
 from evals.scenarios import Moment, Scenario, Step
 from evals.suite import Arm, Suite
-from lab.datasets import Dataset, Example
+from lab.datasets import Example
 from lab.errors import BakeoffError
 from lab.settings import settings
 
 Predict = Callable[[Sequence[str]], list[Prediction]]
 
 CHUNK = 32  # answers between two writes; of a remote LLM, which is paid for, as many as are asked for at once
+Chunk = Mapping[Question, Example]
 KEPT = 2  # approaches that a process keeps ready for its next task
+
+
+def chunks(arm: Arm, scenario: Scenario, step: Step) -> Iterator[Chunk]:
+    """Yield what an arm is asked at a step, test by test, in pieces that depend on the tests alone.
+
+    What a network says of a text may move with the others in its batch. So a chunk is predicted as a whole, though
+    some of its answers are there from before, and answers are the same whoever gives them and however often it dies.
+    """
+    for name, test in step.tests.items():
+        place = (arm.key, scenario.name, step.name, name, scenario.repeat)
+        yield from _cut({Question(*place, example.id): example for example in test.examples}, CHUNK)
+
+
+def _cut(questions: Chunk, size: int) -> Iterator[Chunk]:
+    waiting = iter(questions.items())
+    while chunk := dict(islice(waiting, size)):
+        yield chunk
 
 
 @dataclass(frozen=True)
@@ -40,13 +58,14 @@ class Task:
     fresh: bool = False
     kept: str = ""
 
-    def asked(self, step: Step) -> Iterator[tuple[str, Dataset, dict[Question, Example]]]:
-        """Yield of each test of a step its name, all of it, and its part that this task shall answer."""
-        scenario = self.scenario
-        for name, test in step.tests.items():
-            place = (self.arm.key, scenario.name, step.name, name, scenario.repeat)
-            questions = {Question(*place, example.id): example for example in test.examples}
-            yield name, test, {one: example for one, example in questions.items() if one in self.questions}
+    def batches(self, step: Step) -> Iterator[Chunk]:
+        """Yield what is predicted at once: of a remote LLM only what is asked, else every chunk with some of that."""
+        for chunk in chunks(self.arm, self.scenario, step):
+            asked = {question: example for question, example in chunk.items() if question in self.questions}
+            if asked and self.arm.is_local:
+                yield chunk
+            elif asked:
+                yield from _cut(asked, settings().concurrency)
 
 
 @dataclass(frozen=True)
@@ -90,13 +109,13 @@ class _Life:
     def pieces(self) -> Iterator[Piece]:
         """Yield what comes of each step, up to the last at which something is asked."""
         timed = self._task.timed
-        asked = [step for step in self._scenario.steps if any(own for _, _, own in self._task.asked(step))]
+        asked = [step for step in self._scenario.steps if any(self._task.batches(step))]
         last = asked[-1] if asked else self._scenario.steps[0]
         for step in self._scenario.steps:
             if self._failure is None:
                 yield from self._get_ready(step)
-            for _, _, questions in self._task.asked(step):
-                yield from self._answer(questions)
+            for batch in self._task.batches(step):
+                yield self._answered(batch)
                 if self._broke:
                     yield Piece(self._arm, broke=self._broke)
                     return
@@ -128,22 +147,20 @@ class _Life:
 
         return build_approach(self._arm, self._task.suite.model_copy(update={"seed": self._scenario.seed}))
 
-    def _answer(self, questions: Mapping[Question, Example]) -> Iterator[Piece]:
-        size = CHUNK if self._arm.is_local else settings().concurrency
-        waiting = iter(questions.items())
-        while not self._broke and (chunk := list(islice(waiting, size))):
-            start = time.perf_counter()
-            predictions = self._predict([example.text for _, example in chunk])
-            seconds = time.perf_counter() - start
-            self._broke = next((str(one.failure) for one in predictions if one.failure_kind == "budget"), "")
-            records = (
-                Record.of(question, example, answer, seconds / len(chunk) + answer.saved_seconds)
-                for (question, example), answer in zip(chunk, predictions, strict=True)
-                if answer.failure_kind != "budget"  # that is no answer: the question can be asked another day
-            )
-            asked = [one for one in predictions if not one.saved_seconds]
-            tokens, written = sum(one.tokens for one in asked), sum(one.output_tokens for one in asked)
-            yield Piece(self._arm, tuple(records), seconds, tokens, written)
+    def _answered(self, batch: Chunk) -> Piece:
+        start = time.perf_counter()
+        predictions = self._predict([example.text for example in batch.values()])
+        seconds = time.perf_counter() - start
+        self._broke = next((str(one.failure) for one in predictions if one.failure_kind == "budget"), "")
+        records = (
+            Record.of(question, example, answer, seconds / len(batch) + answer.saved_seconds)
+            for (question, example), answer in zip(batch.items(), predictions, strict=True)
+            if question in self._task.questions
+            and answer.failure_kind != "budget"  # that is no answer: the question can be asked another day
+        )
+        asked = [one for one in predictions if not one.saved_seconds]
+        tokens, written = sum(one.tokens for one in asked), sum(one.output_tokens for one in asked)
+        return Piece(self._arm, tuple(records), seconds, tokens, written)
 
     def _timing(self, step: Step, fit: Fit) -> Piece:
         """Ask about one text at a time; these calls are paid for like any other."""

@@ -63,10 +63,12 @@ def _searching(arm: Arm) -> Approach:
 
 def _answering(arm: Arm, suite: Suite) -> Approach:
     """Make an approach whose texts are questions."""
+    from evals.answers import Answers
     from evals.approaches.answering import BRIEFLY, ClosedBook, NearestSentence, OpenBook
     from lab.llm import resolve_llm
 
     told = BRIEFLY if suite.instruction == PLAIN_INSTRUCTION else suite.instruction
+    answers = Answers(arm.approach, suite.seed)
     match arm.approach:
         case "dense" | "bm25" | "fused" | "reranked":
             return _searching(arm)
@@ -75,11 +77,11 @@ def _answering(arm: Arm, suite: Suite) -> Approach:
 
             return Asked(resolve_llm(arm.llm), team=arm.approach == "team")
         case "closed_book":
-            return ClosedBook(resolve_llm(arm.llm), told)
+            return ClosedBook(resolve_llm(arm.llm), answers, told)
         case "knn":
             return NearestSentence(arm.k)
         case _:
-            return OpenBook(resolve_llm(arm.llm), arm.k, arm.retrieval, arm.diversity, arm.order, told)
+            return OpenBook(resolve_llm(arm.llm), answers, arm.k, arm.retrieval, arm.diversity, arm.order, told)
 
 
 def _routing(arm: Arm) -> Approach:

@@ -16,6 +16,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
 from agents.prompts import PASSAGES, answer_prompt
+from evals.answers import Answers, Words
 from evals.approach import Fit, Prediction
 from evals.approaches.labelling import as_prediction
 from evals.approaches.retrieval import Retrieving
@@ -34,7 +35,7 @@ from rag import Evidence
 UNKNOWN = "unknown"
 BRIEFLY = "Answer in a few words."
 KNOWS = "Do you know the answer to this question? Answer yes or no."
-WRITTEN = 24  # tokens at most of an embedded LLM, which would go on
+BRIEF = {"max_new_tokens": 24, "repetition_penalty": 1.0}  # of an embedded LLM, which would go on, and avoid its prompt
 
 
 def best_threshold(sureness: Sequence[float], has_answer: Sequence[bool]) -> float:
@@ -61,9 +62,9 @@ class ClosedBook:
 
     name = "closed_book"
 
-    def __init__(self, llm: BaseLLM, instruction: str = BRIEFLY) -> None:
+    def __init__(self, llm: BaseLLM, answers: Answers, instruction: str = BRIEFLY) -> None:
         self.fitted = Fit()
-        self._llm, self._instruction, self._threshold = llm, instruction, -np.inf
+        self._llm, self._answers, self._instruction, self._threshold = llm, answers, instruction, -np.inf
 
     def fit(self, train: Dataset, validation: Dataset) -> Self:
         """Choose on validation below which sureness to abstain.
@@ -72,7 +73,7 @@ class ClosedBook:
             BakeoffError: the LLM cannot say how sure it is.
         """
         start = time.perf_counter()
-        scored = self._llm.score_labels([LabelPrompt(KNOWS, text) for text in validation.texts], ["yes", "no"])
+        scored = self._known(validation.texts)
         failure = next((scores.failure for scores in scored if scores.failure), None)
         if failure:
             fix = f"check it with: bakeoff llm check {self._llm.name}"
@@ -82,17 +83,18 @@ class ClosedBook:
         never = "never abstains: it is as sure of what nobody can know"
         note = f"abstains where it is less than {self._threshold:.3f} sure to know" if self._threshold > 0 else never
         tokens, written = (sum(getattr(one, name) for one in scored) for name in ("tokens", "output_tokens"))
-        self.fitted = Fit(time.perf_counter() - start, note=note, tokens=tokens, output_tokens=written)
+        seconds = time.perf_counter() - start + sum(scores.saved_seconds for scores in scored)
+        self.fitted = Fit(seconds, note=note, tokens=tokens, output_tokens=written)
         return self
 
     def predict(self, texts: Sequence[str]) -> list[Prediction]:
         """Ask how sure the LLM is, and for the answers of which it is sure enough."""
-        scored = self._llm.score_labels([LabelPrompt(KNOWS, text) for text in texts], ["yes", "no"])
+        scored = self._known(texts)
         asked = [n for n, one in enumerate(scored) if one.scores.get("yes", -np.inf) >= self._threshold]
         prompts = [answer_prompt([], f"{texts[n]}\n{self._instruction}", [], []) for n in asked]
-        answers = dict(zip(asked, ask(self._llm, prompts), strict=True))
+        replies = dict(zip(asked, _replies(self._llm, self._answers, prompts), strict=True))
         return [
-            as_prediction(one) if one.failure else _prediction(answers.get(number, Reply()), [], one)
+            as_prediction(one) if one.failure else _prediction(replies.get(number, Reply()), [], one)
             for number, one in enumerate(scored)
         ]
 
@@ -100,6 +102,10 @@ class ClosedBook:
         """Take no notice: nothing was learned from documents."""
         self.fitted = Fit()
         return self
+
+    def _known(self, texts: Sequence[str]) -> list[LabelScores]:
+        """Ask for each question how sure the LLM is to know its answer."""
+        return self._answers.scores(self._llm, [LabelPrompt(KNOWS, text) for text in texts], ["yes", "no"])
 
 
 class _Reader(Retrieving):
@@ -148,6 +154,7 @@ class OpenBook(_Reader):
     def __init__(
         self,
         llm: BaseLLM,
+        answers: Answers,
         k: int,
         retrieval: Retrieval = "dense",
         diversity: float = 0.0,
@@ -162,7 +169,7 @@ class OpenBook(_Reader):
         super().__init__(k, retrieval, diversity)
         if k > PASSAGES:
             raise BakeoffError(f"k of 1 to {PASSAGES} for rag, whose prompt quotes so many passages", f"{k}", "lower k")
-        self._llm, self._order, self._instruction = llm, order, instruction
+        self._llm, self._answers, self._order, self._instruction = llm, answers, order, instruction
 
     def _replies(self, texts: Sequence[str], found: Sequence[Sequence[Evidence]]) -> "list[Reply]":
         places = [self._places(text, len(evidence)) for text, evidence in zip(texts, found, strict=True)]
@@ -172,7 +179,7 @@ class OpenBook(_Reader):
         ]
         replies = (
             replace(reply, cited=tuple(own[number - 1] + 1 for number in reply.cited if 1 <= number <= len(own)))
-            for reply, own in zip(ask(self._llm, prompts), places, strict=True)
+            for reply, own in zip(_replies(self._llm, self._answers, prompts), places, strict=True)
         )
         return [_attributed(*row) for row in zip(replies, texts, found, strict=True)]
 
@@ -208,33 +215,50 @@ class Reply:
     tokens: int = 0
     output_tokens: int = 0
     error: Exception | None = None
+    saved_seconds: float = 0.0
 
 
-def ask(llm: BaseLLM, prompts: Sequence[list[BaseMessage]]) -> list[Reply]:
-    """Ask a base LLM for a short answer to each prompt; of what it writes, the first line with something counts."""
+def write(llm: BaseLLM, prompts: Sequence[list[BaseMessage]]) -> list[Words]:
+    """Let a base LLM write a short answer to each prompt."""
+    if not prompts:
+        return []
     chat, width = (_brief(llm.chat), 1) if llm.embedded else (llm.chat, settings().concurrency)
     messages = chat.batch(list(prompts), config={"max_concurrency": width}, return_exceptions=True)
-    return [_reply(message) for message in messages]
+    return [_words(message) for message in messages]
+
+
+def _words(message: object) -> Words:
+    if isinstance(message, Exception):
+        return Words(failure=message)
+    assert isinstance(message, BaseMessage)
+    usage = getattr(message, "usage_metadata", None)
+    tokens, written = (usage["total_tokens"], usage["output_tokens"]) if usage else (0, 0)
+    return Words(str(message.text), tokens, output_tokens=written)
 
 
 def _brief(chat: BaseChatModel) -> BaseChatModel:
     """Return the embedded model such that it writes little and may repeat its prompt, whose words are the answer."""
     assert isinstance(chat, EmbeddedChat)
     _ = chat.network  # loaded once, and shared by the copy
-    return chat.model_copy(update={"max_new_tokens": WRITTEN, "repetition_penalty": 1.0})
+    return chat.model_copy(update=BRIEF)
 
 
-def _reply(message: object) -> Reply:
-    if isinstance(message, Exception):
-        return Reply(error=message)
-    assert isinstance(message, BaseMessage)
-    usage = getattr(message, "usage_metadata", None)
-    line = next((line for line in message.text.splitlines() if line.strip()), "")
+def _replies(llm: BaseLLM, answers: Answers, prompts: Sequence[list[BaseMessage]]) -> list[Reply]:
+    """Return the base LLM's short answer to each prompt."""
+    options = BRIEF if llm.embedded else {}
+    return [_reply(words) for words in answers.words(llm, prompts, lambda some: write(llm, some), options)]
+
+
+def _reply(words: Words) -> Reply:
+    """Return what is said; of what an LLM writes, the first line with something counts."""
+    if words.failure is not None:
+        return Reply(error=words.failure)
+    line = next((line for line in words.text.splitlines() if line.strip()), "")
     cited = tuple(int(number) for number in re.findall(r"\[(\d+)\]", line))
     text = " ".join(re.sub(r"\[\d+\]", " ", line).split())
     known = not normalised(text).startswith(UNKNOWN)
-    tokens, written = (usage["total_tokens"], usage["output_tokens"]) if usage else (0, 0)
-    return Reply(text if known else "", cited if known else (), tokens, written)
+    said = (text, cited) if known else ("", ())
+    return Reply(*said, words.tokens, words.output_tokens, saved_seconds=words.saved_seconds)
 
 
 def _attributed(reply: Reply, question: str, found: Sequence[Evidence]) -> Reply:
@@ -249,18 +273,20 @@ def _attributed(reply: Reply, question: str, found: Sequence[Evidence]) -> Reply
 def _prediction(reply: Reply, found: Sequence[Evidence], before: LabelScores | None = None) -> Prediction:
     """Return a reply as a prediction, its evidence the sources of all passages found, the cited ones marked.
 
-    What was asked `before`, to know whether to answer, is counted with it.
+    What was asked `before`, to know whether to answer, is counted with it; where either was asked now, both were.
     """
-    tokens, written = (before.tokens, before.output_tokens) if before else (0, 0)
+    before = before or LabelScores()
+    tokens, written = before.tokens + reply.tokens, before.output_tokens + reply.output_tokens
+    asked_now = any(part.tokens and not part.saved_seconds for part in (before, reply))
+    saved = 0.0 if asked_now else before.saved_seconds + reply.saved_seconds
     if reply.error is not None:
         told = reply.error
         why = str(told) if isinstance(told, BakeoffError) else f"{type(told).__name__}: {reason(told)}"
         kind = "permanent" if isinstance(told, BakeoffError) else kind_of(told)
         unread = [item.source for item in found]
-        return Prediction(None, why, evidence=unread, tokens=tokens, failure_kind=kind, output_tokens=written)
+        return Prediction(None, why, {}, unread, tokens, kind, output_tokens=written)
     sources = [item.source + (CITED if number in reply.cited else "") for number, item in enumerate(found, 1)]
-    tokens, written = tokens + reply.tokens, written + reply.output_tokens
-    return Prediction(reply.text, evidence=sources, tokens=tokens, output_tokens=written)
+    return Prediction(reply.text, None, {}, sources, tokens, saved_seconds=saved, output_tokens=written)
 
 
 def sentences(text: str) -> list[str]:

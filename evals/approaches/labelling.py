@@ -47,7 +47,7 @@ class Labeller:
             return Fit()
         if len(asked) > len(CONTENT_FREE):
             Console().note(f"{self._llm.name} is calibrated on {len(asked)} validation texts")
-        self._prior = _mean(self._answers.ask(self._llm, asked, labels))
+        self._prior = _mean(self._answers.scores(self._llm, asked, labels))
         if self._prior.failure:
             fix = f"check it with: bakeoff llm check {self._llm.name}, or set calibration: none"
             raise BakeoffError(f"answers of {self._llm.name} to calibrate on", self._prior.failure, fix)
@@ -58,13 +58,13 @@ class Labeller:
         """Score every label for every prompt, in order."""
         if self._calibration == "content_free" and self._prior is None:
             return self._each_by_its_context(prompts, labels)
-        scored = self._answers.ask(self._llm, prompts, labels)
+        scored = self._answers.scores(self._llm, prompts, labels)
         return [_without(self._prior, scores) for scores in scored] if self._prior else scored
 
     def _each_by_its_context(self, prompts: Sequence[LabelPrompt], labels: Sequence[str]) -> list[LabelScores]:
         """Ask about the content-free texts after each prompt's own examples; their tokens are counted with it."""
         empty = [LabelPrompt(p.instruction, text, p.shots) for p in prompts for text in CONTENT_FREE]
-        scored = self._answers.ask(self._llm, [*prompts, *empty], labels)
+        scored = self._answers.scores(self._llm, [*prompts, *empty], labels)
         answers, asides, size = scored[: len(prompts)], scored[len(prompts) :], len(CONTENT_FREE)
         priors = [_mean(asides[size * n : size * (n + 1)]) for n in range(len(prompts))]
         return [_without(prior, scores, counted=True) for scores, prior in zip(answers, priors, strict=True)]

@@ -204,13 +204,13 @@ def _scoring(llm: BaseLLM, prompts: Sequence[LabelPrompt], labels: Sequence[str]
 
 def _answering(llm: BaseLLM, prompts: "Sequence[list[BaseMessage]]") -> PromptRate:
     """Let an embedded LLM answer in words, timed; of a remote one only count the tokens."""
-    from evals.approaches.answering import ask
+    from evals.approaches.answering import write
 
     if not llm.embedded:
         return _counted(prompts, WRITTEN_WORDS)
-    ask(llm, prompts[:1])
+    write(llm, prompts[:1])
     start = time.perf_counter()
-    tokens = sum(reply.tokens for reply in ask(llm, prompts))
+    tokens = sum(words.tokens for words in write(llm, prompts))
     return PromptRate(tokens / len(prompts), 0.0, (time.perf_counter() - start) / len(prompts))
 
 

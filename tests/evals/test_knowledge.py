@@ -1,10 +1,13 @@
 """Questions over documents: graded as SQuAD does, answered by real arms, split fairly, refused where they are wrong."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from evals import run_suite
+from evals.answers import Answers
 from evals.approaches import build_approach
 from evals.approaches.answering import NearestSentence, OpenBook, best_threshold, sentences
 from evals.documents import ACCEPTED, load_documents, load_questions, sources_of
@@ -16,8 +19,11 @@ from evals.scenarios.knowledge import NO_ANSWER, RIGHT, WRONG
 from evals.suite import Suite, load_suite
 from lab.datasets import Dataset, Example
 from lab.errors import BakeoffError
-from lab.llm import BaseLLM
+from lab.llm import BaseLLM, resolve_llm
 from tests.conftest import Outcome
+from tests.world.openai import MODEL, OpenAIServer
+from tests.world.scripted import ScriptedServer, says
+from tests.world.server import Answer
 
 NOTES = {
     "ferry.md": "# The ferry\n\nThe ferry to Tarn leaves at 7:40 from the north pier. A bicycle costs three crowns.",
@@ -164,13 +170,58 @@ def test_a_sentence_of_the_nearest_passage_follows_documents_that_come_and_go(vi
 
 def test_the_llm_answers_out_of_passages_and_its_answer_is_traced(village: Suite, smollm2: BaseLLM) -> None:
     scenario = kind_of("knowledge").plan(village, None).scenarios[0]
-    arm = OpenBook(smollm2, 1).fit(scenario.steps[0].new, scenario.validation)
+    arm = OpenBook(smollm2, Answers("rag", 0), 1).fit(scenario.steps[0].new, scenario.validation)
     asked, unknown = arm.predict(["Who built the mill at Ost?", "How many moons has the planet Zyx?"])
     assert is_right(asked.label or "", ["Henrike Vale"])
     assert asked.evidence == [f"notes/mill.md{CITED}"]
     assert asked.tokens > 50
     assert unknown.label == "", "no passage is near"
     assert unknown.tokens == 0, "nothing is asked where the arm abstains"
+
+
+def test_words_of_a_remote_llm_are_paid_for_once(village: Suite, setting: Callable[[str, str], None]) -> None:
+    with OpenAIServer() as server:
+        setting("OPENAI_BASE_URL", server.url)
+        setting("BAKEOFF_CONCURRENCY", "1")
+        resolve_llm.cache_clear()
+        arms = [village.arms[0], village.arms[-1].model_copy(update={"k": 1})]
+        remote = tuple(arm.model_copy(update={"llm": f"openai:{MODEL}", "name": arm.approach}) for arm in arms)
+        suite = village.model_copy(update={"arms": remote, "latency_sample": 0})
+        first = run_suite(suite, "1")
+        paid = _taken(server)
+        second = run_suite(suite, "2")
+        more = _taken(server)
+        assert any("Answer in a few words" in messages for messages in paid)
+        assert more
+        assert not more & paid, "what was answered is not asked again"
+        records = {record.question: record for record in second.records()}
+        for record in first.records():
+            kept = records[record.question]
+            assert (kept.label, kept.tokens, kept.evidence) == (record.label, record.tokens, record.evidence)
+            assert kept.seconds == pytest.approx(record.seconds, rel=0.5, abs=0.1)
+        run_suite(suite, "1", fresh=True)
+        assert _taken(server) == paid
+
+
+def test_an_error_in_place_of_words_is_asked_again(village: Suite, setting: Callable[[str, str], None]) -> None:
+    refusal = Answer.json({"error": {"message": "no", "type": "request_forbidden", "code": "no"}}, 403)
+    with ScriptedServer(refusal, says("Henrike Vale [1]")) as server:
+        setting("OPENAI_BASE_URL", server.url)
+        resolve_llm.cache_clear()
+        scenario = kind_of("knowledge").plan(village, None).scenarios[0]
+        arm = OpenBook(resolve_llm("openai:scripted"), Answers("rag", 0), 1)
+        arm.fit(scenario.steps[0].new, scenario.validation)
+        told = [arm.predict(["Who built the mill at Ost?"])[0] for _ in range(3)]
+    assert [one.label for one in told] == [None, "Henrike Vale", "Henrike Vale"], "the third is the second"
+    assert [one.saved_seconds > 0 for one in told] == [False, False, True]
+    assert told[1].tokens == told[2].tokens > 0
+
+
+def _taken(server: OpenAIServer) -> set[str]:
+    """Return the messages that were sent since the last look."""
+    asked = {json.dumps(request.json["messages"]) for request in server.requests}
+    server.requests.clear()
+    return asked
 
 
 def test_own_questions_and_documents_run_from_the_command_line(village: Suite, bakeoff: Callable[..., Outcome]) -> None:

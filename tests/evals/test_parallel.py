@@ -2,14 +2,16 @@
 
 import os
 import signal
+import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from joblib.externals.loky import get_reusable_executor
 
 from evals import Suite, load_suite, run_suite
 from evals.parallel import Crew
@@ -58,8 +60,10 @@ def suite(my_csv: Path) -> Suite:
 
 
 @pytest.fixture
-def slow(my_csv: Path) -> Suite:
+def slow(my_csv: Path, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """An arm that takes a tenth of a second for each answer, and three repeats of one shard each."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    monkeypatch.delitem(sys.modules, "slow", raising=False)  # an earlier test's, whose folder is gone
     Path("slow.py").write_text(SLOW)
     arms = "[{approach: 'slow:Slow', name: slow}, {approach: majority}]"
     Path("slow.yaml").write_text(f"name: slow\ndataset: {my_csv}\nrepeats: 3\nreference: majority\narms: {arms}\n")
@@ -129,14 +133,22 @@ def _at_once(suite: Suite) -> Suite:
 
 
 def _named(words: str) -> list[int]:
-    """Return the processes whose command line has these words in it."""
-    found = psutil.process_iter(["pid", "cmdline"])
-    return [one.info["pid"] for one in found if words in " ".join(one.info["cmdline"] or ())]
+    """Return the processes under this one whose command line has these words in it."""
+    own = {one.pid for one in psutil.Process().children(recursive=True)}
+    told = psutil.process_iter(["pid", "cmdline"])
+    return [one.pid for one in told if one.pid in own and words in " ".join(one.info["cmdline"] or ())]
 
 
 @pytest.fixture(autouse=True)
 def _quiet_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+
+
+@pytest.fixture(autouse=True)
+def _own_workers() -> Iterator[None]:
+    """Send the workers home after each test: they work in its folder, which goes with it."""
+    yield
+    get_reusable_executor().shutdown(wait=True)
 
 
 class _killer:  # noqa: N801: reads as a verb
