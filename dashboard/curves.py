@@ -70,7 +70,7 @@ def accuracy_chart(runs: Sequence[PastRun], predicted: Predicted | None = None, 
         layers += [
             reach.mark_rule(color=GREY, strokeDash=[4, 3], strokeWidth=2, xOffset=ASIDE),
             guess.mark_point(color=GREY, shape="diamond", size=120, filled=False, strokeWidth=2, xOffset=ASIDE),
-            guess.mark_text(color=GREY, dx=ASIDE + 8, dy=4, align="right", baseline="top", fontWeight="bold").encode(
+            guess.mark_text(dx=ASIDE + 8, dy=4, align="right", baseline="top", fontWeight="bold").encode(
                 y="from_percent:Q", text="kind:N"
             ),
         ]

@@ -79,7 +79,8 @@ def _show_advice(basis: Basis, needs: Needs, advice: Advice) -> None:
     for title, lines in sections(advice).items():
         with right if title in PAIRED else left:
             _show_list(title, lines)
-    chart = right_cost_chart(_costs(basis, needs, advice, unit := unit_of(basis.arms, needs)), unit)
+    rights = {arm.key: arm.right_interval for arm in basis.arms}
+    chart = right_cost_chart(_costs(basis, needs, advice, unit := unit_of(basis.arms, needs)), rights, unit)
     if chart:
         show_chart(chart, "right")
     headers, rows = table(advice)
