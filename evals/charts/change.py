@@ -69,7 +69,9 @@ def withdrawal_chart(withdrawal: Rows) -> Chart | None:
     marks = marked_by("when", list(MOMENTS.values()))
     offset = alt.YOffset("when:N", sort=list(MOMENTS.values()))
     base = drawn(rows).encode(y=lines_of("arm", rows), yOffset=offset, color=marks["color"])
-    across = alt.X("says_it_percent:Q", title="texts that get the wrong label, %").scale(domain=[0, 100])
+    across = (
+        alt.X("says_it_percent:Q", title="texts that get the wrong label, %").scale(domain=[0, 100]).axis(tickCount=5)
+    )
     spans = base.mark_rule(strokeWidth=2, opacity=0.7).encode(x=alt.X("from_percent:Q"), x2="to_percent:Q")
     dots = base.mark_point(filled=True, size=80, opacity=1).encode(x=across, shape=marks["shape"])
     note = "What an arm says before it ever saw the wrong labels is its own error. Lines are 95 % intervals."
