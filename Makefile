@@ -47,9 +47,9 @@ bench: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m benchmarks.agent
 	$(VENV)/bin/python -m benchmarks.dashboard
 
-# The README's pictures, anew from the workspace that `make demo` leaves.
+# The README's two pictures, which no wheel carries, anew from the workspace that `make demo` leaves.
 screenshots: $(VENV)/.installed-dev
-	BAKEOFF_SCREENSHOTS=docs/images SCREENSHOTS_OF=.bakeoff $(VENV)/bin/python -m pytest tests/dashboard/test_screens.py
+	BAKEOFF_SCREENSHOTS=images SCREENSHOTS_OF=.bakeoff $(VENV)/bin/python -m pytest tests/dashboard/test_screens.py
 
 setup: $(VENV)/.installed-$(GEMMA)
 

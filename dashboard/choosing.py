@@ -31,6 +31,8 @@ def choose(label: str, options: Sequence[str], key: str, shown: Callable[[str], 
     Streamlit's own binding would keep in the address what is `shown`, which may change.
     """
     wanted = st.query_params.get(key, "")
+    if wanted in options and key not in st.session_state:
+        st.session_state[key] = wanted  # a default would not be kept over the pages
     chosen = st.selectbox(
         label,
         options,

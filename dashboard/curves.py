@@ -29,15 +29,15 @@ def loss_chart(runs: Sequence[PastRun]) -> Chart:
     import altair as alt
 
     rows = [row for run in runs for row in (*_losses(run), *_findings(run))]
-    base = drawn(rows).encode(x=_passes(), y=alt.Y("loss:Q", title="cross-entropy, nats").scale(zero=False))
-    base = base.encode(color=_colours(runs))
+    placed = drawn(rows).encode(x=_passes(), y=alt.Y("loss:Q", title="cross-entropy, nats").scale(zero=False))
+    base = placed.encode(color=_colours(runs))
     begun = alt.datum.finding != ""
     curves = base.transform_filter(alt.datum.finding == "").encode(
         strokeDash=alt.StrokeDash("texts:N", legend=None).scale(domain=[VALIDATION, TRAINING], range=[[1, 0], [2, 3]])
     )
     looked = curves.transform_filter(alt.datum.texts == VALIDATION)
     places = base.transform_filter(begun).mark_point(shape="triangle-down", filled=True, size=130, opacity=1)
-    words = base.transform_filter(begun).mark_text(dy=10, baseline="top", fontWeight="bold").encode(text="finding:N")
+    words = placed.transform_filter(begun).mark_text(dy=10, baseline="top", fontWeight="bold").encode(text="finding:N")
     guessing = alt.Chart(alt.Data(values=[{"guessing": runs[0].losses.guessing}]))
     line = guessing.mark_rule(color=GREY, strokeDash=[6, 4]).encode(y="guessing:Q")
     picture = alt.layer(line, curves.mark_line(), looked.mark_point(size=30, filled=True), places, words)
@@ -70,7 +70,7 @@ def accuracy_chart(runs: Sequence[PastRun], predicted: Predicted | None = None, 
         layers += [
             reach.mark_rule(color=GREY, strokeDash=[4, 3], strokeWidth=2, xOffset=ASIDE),
             guess.mark_point(color=GREY, shape="diamond", size=120, filled=False, strokeWidth=2, xOffset=ASIDE),
-            guess.mark_text(color=GREY, dx=ASIDE + 8, dy=4, align="right", baseline="top", fontWeight="bold").encode(
+            guess.mark_text(dx=ASIDE + 8, dy=4, align="right", baseline="top", fontWeight="bold").encode(
                 y="from_percent:Q", text="kind:N"
             ),
         ]

@@ -13,7 +13,8 @@ from lab.console import printable
 from lab.errors import BakeoffError
 from lab.redact import reason
 
-INK = {"light": "#31333F", "dark": "#FAFAFA"}  # of the words in a chart
+# Of all words, also in charts. Captions have six tenths of it, and can be read even so.
+INK = {"light": "#14181F", "dark": "#FAFAFA"}
 _MARKUP = re.compile(r"([!-/:-@\[-`{-~])")
 
 
@@ -63,7 +64,9 @@ def _spec(chart: Chart) -> dict[str, Any]:
     spec: dict[str, Any] = picture.to_dict(validate=False)  # Altair's check of it takes as long as all else together
     # Else Streamlit fits the plot and what stands around it into the height of the plot alone.
     spec["autosize"] = {"type": "fit-x", "contains": "padding"}
-    return spec | {"config": {"text": {"color": INK.get(st.context.theme.type or "", INK["light"])}}}
+    ink = INK.get(st.context.theme.type or "", INK["light"])
+    words = {"labelColor": ink, "titleColor": ink}  # Streamlit's own are too faint on white
+    return spec | {"config": {"text": {"color": ink}, "axis": words, "legend": words}}
 
 
 def show_table(rows: Sequence[Mapping[str, Any]], key: str, **options: Any) -> Any:
@@ -76,7 +79,7 @@ def empty(what: str, *commands: str) -> None:
     """Say what is not there yet, and which commands make it."""
     st.info(what, icon=":material/inbox:")
     if commands:
-        st.code("\n".join(commands), language="bash")
+        st.code("\n".join(commands), language=None)
 
 
 @contextmanager

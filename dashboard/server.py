@@ -19,8 +19,9 @@ from streamlit import config
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.starlette import App
 
+from dashboard.page import INK
 from dashboard.pages import PAGES
-from evals.charts.chart import BLUE
+from evals.charts.chart import BLUE, SKY
 from lab.listening import HOST
 
 SCRIPT = Path(__file__).with_name("app.py")
@@ -38,7 +39,9 @@ OPTIONS: dict[str, Any] = {
     "server.enableAgentApi": False,
     "server.fileWatcherType": "none",
     "server.headless": True,
-    **{f"theme.{shade}.primaryColor": BLUE for shade in ("light", "dark")},
+    "theme.light.primaryColor": BLUE,
+    "theme.dark.primaryColor": SKY,  # on black, blue letters are too faint
+    **{f"theme.{shade}.textColor": ink for shade, ink in INK.items()},
     **{f"theme.{shade}.headingFontSizes": HEADINGS for shade in ("light", "dark")},
 }
 # Vega compiles its expressions, so 'unsafe-eval' must stay; but to whom a page can speak is this server alone.

@@ -60,8 +60,9 @@ def _choose_size(column: DeltaGenerator, label: str) -> int | None:
 
 
 def _is_asked_for() -> bool:
-    """Tell whether the address asks for a slice."""
-    return any(st.query_params.get(key) for key in ("classes", "words", "least", "most", *PLACES))
+    """Tell whether the address asks for a slice, or a choice that was made on another page still holds."""
+    keys = ("classes", "words", "least", "most", *PLACES)
+    return any(st.query_params.get(key) or st.session_state.get(key) for key in keys)
 
 
 def _choose_places(run: Run) -> dict[str, str]:

@@ -61,7 +61,8 @@ def _change_told(rows: Rows) -> str:
 
 def _recovered(rows: Rows) -> str:
     """Return who recovers most, and who fastest; the rows have the largest gain first."""
-    most, fastest = rows[0], min(rows, key=lambda row: row["seconds"] or 0.0)
+    most, timed = rows[0], [row for row in rows if row["seconds"] is not None]
+    fastest = min(timed, key=lambda row: float(row["seconds"]), default=most)
     told = f"{arm_name(most['arm'])} recovers most: {_from_to(most, 'before', 'after')} in {_price(most)}"
     if fastest is most:
         return told

@@ -71,7 +71,7 @@ def _buttons(identifier: str, now: Condition) -> None:
                 on_click=pause_training,
                 args=(identifier,),
             )
-        elif st.button("Go on", key=f"go-on-{identifier}", icon=":material/play_arrow:", type="primary"):
+        elif st.button("Go on", key=f"go-on-{identifier}", icon=":material/play_arrow:"):
             start_training(job_of(TrainingFolder.of(identifier)), identifier)
             st.rerun()
         st.button(

@@ -77,8 +77,8 @@ def details(records: Sequence[Record]) -> dict[str, Any]:
 
     Returns:
         `per_class` (label: precision, recall, f1, support), `confusion` (`labels`, and `matrix` with a row for each
-        target and a column for each answer) and `reliability` (`ece` and the `curve`'s points low, high, n, confidence,
-        accuracy; None without scores).
+        target and a column for each answer), `reliability` (`ece` and the `curve`'s points low, high, n, confidence,
+        accuracy; None without scores) and `repeats`, in all of which a text is counted.
     """
     answered = [record for record in records if record.label is not None]
     matrix, reliability = confusion(*_labels(answered)), _calibration(answered)
@@ -86,6 +86,7 @@ def details(records: Sequence[Record]) -> dict[str, Any]:
         "per_class": matrix.per_class(),
         "confusion": {"labels": list(matrix.labels), "matrix": matrix.counts.tolist()},
         "reliability": reliability and asdict(reliability),
+        "repeats": len({record.repeat for record in answered}) if _are_repeated(answered) else 1,
     }
 
 

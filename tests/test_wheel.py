@@ -53,3 +53,4 @@ def test_the_wheel_brings_the_handbook(installed: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["added"] > 50
     assert (installed / "agents" / "utterances.yaml").exists()
+    assert not list(installed.rglob("*.png")), "pictures are for readers of the repository"

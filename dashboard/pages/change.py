@@ -67,7 +67,7 @@ def _freshness(findings: Findings) -> None:
     _show(withdrawal_chart(_data(findings, "withdrawal")), "withdrawal")
     lines = {line["test"]: line for line in _data(findings, "timeline")}
     if lines:
-        test = choose("Accuracy over time on the texts of", list(lines), "test")
+        test = choose("Accuracy over time on the texts of", list(lines), "time-line-of")
         timeline = [row for row in _data(findings, "timeline") if row["test"] == test]
         for line in time_line_charts(timeline):
             _show(line, "test")

@@ -137,6 +137,9 @@ def _show(key: str, chart: Chart | None) -> None:
     elif key == "cost":
         st.subheader("What accuracy costs is unknown", anchor=False)
         st.caption("Give the price of an hour of this machine above, in USD.")
+    elif key == "differences":
+        st.subheader("No difference was taken", anchor=False)
+        st.caption("It takes two arms with answers, one of them the suite's reference.")
     elif key == "latency":
         st.subheader("Latency was not measured", anchor=False)
         st.caption("Suites with a latency_sample measure it.")

@@ -79,7 +79,8 @@ def _show_advice(basis: Basis, needs: Needs, advice: Advice) -> None:
     for title, lines in sections(advice).items():
         with right if title in PAIRED else left:
             _show_list(title, lines)
-    chart = right_cost_chart(_costs(basis, needs, advice, unit := unit_of(basis.arms, needs)), unit)
+    rights = {arm.key: arm.right_interval for arm in basis.arms}
+    chart = right_cost_chart(_costs(basis, needs, advice, unit := unit_of(basis.arms, needs)), rights, unit)
     if chart:
         show_chart(chart, "right")
     headers, rows = table(advice)
@@ -93,8 +94,8 @@ def _show_list(title: str, lines: Sequence[str]) -> None:
 def _show_command(run_id: str, needs: Needs, own: Mapping[str, Price]) -> None:
     """Show the command that says the same, with the prices that it needs."""
     st.caption("The same from the command line:")
-    st.code(command(run_id, needs, bool(own)), language="bash", wrap_lines=True)
+    st.code(command(run_id, needs, bool(own)), language=None, wrap_lines=True)
     if own:
         st.caption("with this prices.yaml:")
         models = {llm: price.model_dump(mode="json") for llm, price in own.items()}
-        st.code(yaml.safe_dump({"models": models}, sort_keys=False), language="yaml")
+        st.code(yaml.safe_dump({"models": models}, sort_keys=False), language=None)

@@ -1,5 +1,6 @@
 """Examples: the texts on which two approaches part, and what each of them went by."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 import streamlit as st
@@ -13,6 +14,7 @@ from dashboard.page import empty, heading
 from dashboard.reading import run_of, suite_of, summaries
 from evals.charts.marks import arm_name
 from evals.runner import Run
+from lab.console import printable
 from lab.workspace import fingerprint
 
 HEIGHT, PAGE = 320, 100  # pixels and texts of the table
@@ -30,7 +32,7 @@ def show() -> None:
     run, shown = _choose_run(known)
     table = answers_of(run)
     if not len(table):
-        empty("No answer of this run is there yet. The command that began it goes on with it.")
+        empty("No answer of this run is there yet. The command that began it goes on with it:", _began(run))
         return
     wanted = _choose(run, table, shown)
     lines = wanted.lines(table)
@@ -39,6 +41,12 @@ def show() -> None:
         st.info("No text is like that: choose other arms, or take back a filter.", icon=":material/search_off:")
         return
     show_text(run, table.places[_chosen(run, table, wanted, lines)])
+
+
+def _began(run: Run) -> str:
+    """Return the command that began a run, but for what its manifest does not keep."""
+    limit = ["--limit", str(run.manifest["limit"])] if run.manifest.get("limit") else []
+    return shlex.join(["bakeoff", "eval", printable(suite_of(run).name), *limit])
 
 
 def _choose_run(known: Mapping[str, str]) -> tuple[Run, str]:

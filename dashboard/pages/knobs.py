@@ -101,7 +101,7 @@ def _train(job: Job | None, ground: Ground | None) -> None:
     if job is None:
         st.caption("This data was put together in a program: it cannot be loaded here to train on it.")
         return
-    if st.button("Train exactly this setting", type="primary", icon=":material/model_training:", width="stretch"):
+    if st.button("Train exactly this setting", icon=":material/model_training:", width="stretch"):
         split = _split(job.origin, modified(Path(job.origin.data)))
         identifier = job.identifier(split)
         if condition(identifier).status == "finished":
@@ -111,7 +111,7 @@ def _train(job: Job | None, ground: Ground | None) -> None:
                 st.warning(f"The runs shown learned from other texts; this one learns from {len(split.train)}.")
             start_training(job, identifier)
     st.caption("It goes on when this page is closed. The same in a terminal:")
-    st.code(shlex.join(["bakeoff", "train", *job.arguments()]), language="bash", wrap_lines=True)
+    st.code(shlex.join(["bakeoff", "train", *job.arguments()]), language=None, wrap_lines=True)
 
 
 @st.cache_resource(max_entries=8, show_spinner="Loading the data …")
@@ -148,7 +148,7 @@ def _predict(ground: Ground, runs: tuple[PastRun, ...], setting: Setting) -> Pre
         st.info(f"No prediction: it would need {plain(refused.expected)}; there is {plain(refused.got)}.")
         if command:
             st.caption(f"{plain(reason)}:")
-            st.code(command, language="bash", wrap_lines=True)
+            st.code(command, language=None, wrap_lines=True)
         return None
     low, high = predicted.interval
     st.metric(

@@ -50,6 +50,12 @@ class Candidate:
     price: Price | None = None
 
     @property
+    def right_interval(self) -> Interval:
+        """Return the 95 % interval of `right`: that of the accuracy, for as many texts as were answered."""
+        low, high = (bound * (self.n - self.failures) / self.n for bound in self.interval)
+        return low, high
+
+    @property
     def local(self) -> bool:
         """Tell whether all its work is done by this machine."""
         return self.llm is None or (self.price is not None and self.price.billed == "seconds")

@@ -42,9 +42,11 @@ def change_chart(changes: Rows) -> Chart | None:
     names_above = drawn(bands).transform_calculate(at=f"datum.from + {TAKING / 2}").mark_text(lineBreak=" ", dy=12)
     names_above = names_above.encode(x=across, y=alt.value(0), text="change:N")
     lines = base.mark_line(strokeWidth=1.8).encode(strokeDash=dashed_by("arm", arms))
+    spans = base.mark_rule(opacity=0.35).encode(y=alt.Y("from_percent:Q"), y2="to_percent:Q")
     dots = base.mark_point(filled=True, size=60, opacity=1).encode(shape=marks["shape"])
     note = "Each band is a change that is taken in: accuracy on its texts before, on the left, and after, on the right."
-    picture = alt.layer(shades, names_above, lines, dots).properties(height=HEIGHT)
+    note += " Upright lines are 95 % intervals."
+    picture = alt.layer(shades, names_above, spans, lines, dots).properties(height=HEIGHT)
     return Chart(_change_title(changes), picture, rows, note)
 
 
@@ -57,20 +59,24 @@ def withdrawal_chart(withdrawal: Rows) -> Chart | None:
     import altair as alt
 
     rows = [
-        {"arm": row["arm"], "when": when, "says_it_percent": percent(row[moment])}
+        {"arm": row["arm"], "when": when, "says_it_percent": percent(row[moment]), **_span(row.get(f"{moment}_ci"))}
         for row in withdrawal
         for moment, when in MOMENTS.items()
         if row[moment] is not None
     ]
     if not rows:
         return None
-    base = drawn(rows).encode(y=lines_of("arm", rows))
-    across = alt.X("says_it_percent:Q", title="texts that get the wrong label, %").scale(domain=[0, 100])
-    spans = base.mark_line(color=GREY, strokeWidth=1.5).encode(x=across, detail="arm:N")
-    dots = base.mark_point(filled=True, size=90, opacity=1)
-    dots = dots.encode(x=across, **marked_by("when", list(MOMENTS.values())))
-    note = "What an arm says before it ever saw the wrong labels is its own error."
-    return Chart(_withdrawal_title(withdrawal), alt.layer(spans, dots), rows, note)
+    marks = marked_by("when", list(MOMENTS.values()))
+    offset = alt.YOffset("when:N", sort=list(MOMENTS.values()))
+    base = drawn(rows).encode(y=lines_of("arm", rows), yOffset=offset, color=marks["color"])
+    across = (
+        alt.X("says_it_percent:Q", title="texts that get the wrong label, %").scale(domain=[0, 100]).axis(tickCount=5)
+    )
+    spans = base.mark_rule(strokeWidth=2, opacity=0.7).encode(x=alt.X("from_percent:Q"), x2="to_percent:Q")
+    dots = base.mark_point(filled=True, size=80, opacity=1).encode(x=across, shape=marks["shape"])
+    note = "What an arm says before it ever saw the wrong labels is its own error. Lines are 95 % intervals."
+    picture = alt.layer(spans, dots).properties(height=alt.Step(11, **{"for": "offset"}))
+    return Chart(_withdrawal_title(withdrawal), picture, rows, note)
 
 
 def _moments(changes: Rows) -> list[dict[str, Any]]:
@@ -78,16 +84,23 @@ def _moments(changes: Rows) -> list[dict[str, Any]]:
     rows = []
     for arm in dict.fromkeys(row["arm"] for row in changes):
         own = [row for row in changes if row["arm"] == arm]
-        steps = [(TAKING, "at first", own[0]["old_before"])]
+        steps = [(TAKING, "at first", own[0], "old_before")]
         for number, row in enumerate(own, 1):
-            steps += [(number, f"{row['change']}: it comes", row["before"])]
-            steps += [(number + TAKING, f"{row['change']}: taken in", row["after"])]
+            steps += [(number, f"{row['change']}: it comes", row, "before")]
+            steps += [(number + TAKING, f"{row['change']}: taken in", row, "after")]
         rows += [
-            {"arm": arm, "moment": moment, "accuracy_percent": percent(share), "at": at}
-            for at, moment, share in steps
-            if share is not None
+            {"arm": arm, "moment": moment, "accuracy_percent": percent(row[name]), **_span(row.get(f"{name}_ci"))}
+            | {"at": at}
+            for at, moment, row, name in steps
+            if row[name] is not None
         ]
     return rows
+
+
+def _span(interval: Sequence[float] | None) -> dict[str, float | None]:
+    """Return an interval in per cent; runs of before intervals were kept have none."""
+    low, high = map(percent, interval) if interval else (None, None)
+    return {"from_percent": low, "to_percent": high}
 
 
 def _change_title(changes: Rows) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from evals.charts.chart import GREY, Chart, drawn
+from evals.charts.chart import Chart, drawn
 from evals.charts.marks import arm_name, lines_of, marked_by
 
 Measure = Literal["precision", "recall", "f1"]
@@ -27,22 +27,45 @@ def class_chart(details: Mapping[str, Mapping[str, Any]], measure: Measure = "f1
                 support[label] = max(support.get(label, 0), row["support"])
     labels = sorted(sorted(support, key=lambda label: -support[label])[:MOST])
     rows = [
-        {"arm": arm, "class": label, measure: round(found[label][measure], 3), "texts": found[label]["support"]}
+        {"arm": arm, "class": label, measure: round(found[label][measure], 3)}
+        | _interval(detail, label, measure)
+        | {"texts": found[label]["support"]}
         for arm, detail in details.items()
         for label in labels
         if label in (found := detail["per_class"])
     ]
     if not rows:
         return None
-    base = drawn(rows).encode(y=lines_of("arm", rows))
+    marks = marked_by("class", labels)
+    base = drawn(rows).encode(y=lines_of("arm", rows), yOffset=alt.YOffset("class:N", sort=labels))
+    base = base.encode(color=marks["color"])
     across = alt.X(f"{measure}:Q", title=WORDS[measure]).scale(domain=[0, 1]).axis(tickCount=5)
-    spans = base.mark_rule(color=GREY, opacity=0.5).encode(
-        x=f"min({measure}):Q", x2=f"max({measure}):Q", tooltip=alt.value(None)
-    )
-    dots = base.mark_point(filled=True, size=80, opacity=1).encode(x=across, **marked_by("class", labels))
+    spans = base.mark_rule(strokeWidth=1.5, opacity=0.7).encode(x=alt.X("from:Q"), x2="to:Q")
+    dots = base.mark_point(filled=True, size=60, opacity=1).encode(x=across, shape=marks["shape"])
     left = f" The {MOST} largest of {len(support)} classes." if len(support) > MOST else ""
-    note = f"{WORDS[measure]} of each class over the texts that were answered; a line joins an arm's classes.{left}"
-    return Chart(_title(rows, measure), alt.layer(spans, dots), rows, note)
+    note = f"{WORDS[measure]} of each class over the texts that were answered; lines are 95 % intervals.{left}"
+    picture = alt.layer(spans, dots).properties(height=alt.Step(9, **{"for": "offset"}))
+    return Chart(_title(rows, measure), picture, rows, note)
+
+
+def _interval(detail: Mapping[str, Any], label: str, measure: Measure) -> dict[str, float | None]:
+    """Return the 95 % interval of a measure of a class (Wilson 1927); repeats of a text are alike, and count as one.
+
+    That of F1 is F1 = 2J / (1 + J) of the interval of J, the share of right answers among all texts that are of the
+    class or were taken for it (Lam et al. 2023, arXiv 2309.14621: Wilson indirect).
+    """
+    from lab.statistics import wilson
+
+    matrix, at = detail["confusion"]["matrix"], detail["confusion"]["labels"].index(label)
+    right, support, said = matrix[at][at], sum(matrix[at]), sum(row[at] for row in matrix)
+    of = {"recall": support, "precision": said, "f1": support + said - right}[measure]
+    if not of:
+        return {"from": None, "to": None}
+    repeats = detail.get("repeats") or 1
+    low, high = wilson(right / repeats, of / repeats)
+    if measure == "f1":
+        low, high = (2 * share / (1 + share) for share in (low, high))
+    return {"from": round(low, 3), "to": round(high, 3)}
 
 
 def _title(rows: Sequence[Mapping[str, Any]], measure: Measure) -> str:

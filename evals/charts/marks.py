@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right", "triangle-left")
 DASHES = ([1, 0], [7, 3], [2, 2], [7, 2, 2, 2], [12, 4], [4, 4], [1, 3], [12, 2, 2, 2])
+BESIDE = 18  # letters of the longest name of which two stand side by side in a legend, also on a narrow page
 SHORT = "replace(datum.label, '@embedded:', '@')"  # a Vega expression: an arm's key as axes and legends tell it
 LETTER = 7.2  # pixels of a letter on an axis, in a wide font
 NAMED = 3  # in a title: more nobody reads
@@ -62,9 +63,11 @@ def marked_by(field: str, values: Sequence[str]) -> dict[str, Any]:
     """
     import altair as alt
 
+    whole = _legend(values)
+    whole["symbolDash"] = [1, 0]  # also where the lines are dashed
     return {
-        "color": alt.Color(f"{field}:N", scale=_scale(values, SERIES), legend=_legend()),
-        "shape": alt.Shape(f"{field}:N", scale=_scale(values, SHAPES), legend=_legend()),
+        "color": alt.Color(f"{field}:N", scale=_scale(values, SERIES), legend=_legend(values)),
+        "shape": alt.Shape(f"{field}:N", scale=_scale(values, SHAPES), legend=whole),
     }
 
 
@@ -72,7 +75,7 @@ def dashed_by(field: str, values: Sequence[str], named: bool = False) -> "alt.St
     """Return the channel that tells lines apart by their dashes; `named` in the legend where they bear no shapes."""
     import altair as alt
 
-    return alt.StrokeDash(f"{field}:N", scale=_scale(values, DASHES), legend=_legend() if named else None)
+    return alt.StrokeDash(f"{field}:N", scale=_scale(values, DASHES), legend=_legend(values) if named else None)
 
 
 def _scale(values: Sequence[str], marks: Sequence[Any]) -> "alt.Scale":
@@ -82,9 +85,10 @@ def _scale(values: Sequence[str], marks: Sequence[Any]) -> "alt.Scale":
     return alt.Scale(domain=names, range=[marks[number % len(marks)] for number in range(len(values))])
 
 
-def _legend() -> "alt.Legend":
+def _legend(values: Sequence[str]) -> "alt.Legend":
     import altair as alt
 
-    legend = alt.Legend(orient="bottom", columns=2, columnPadding=24, title=None, labelExpr=SHORT, symbolSize=70)
+    columns = 2 if max((len(arm_name(value)) for value in values), default=0) <= BESIDE else 1
+    legend = alt.Legend(orient="bottom", columns=columns, columnPadding=24, title=None, labelExpr=SHORT, symbolSize=70)
     legend["symbolOpacity"] = 1  # also where the marks are faint
     return legend

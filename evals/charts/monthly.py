@@ -20,6 +20,7 @@ THICK, THIN = 3, 1.2  # lines of what is weighed, and of the rest
 ANSWERS = 1000  # right ones, of which the cost is told
 
 Costs = Mapping[str, UnitCosts]
+Interval = tuple[float, float]
 
 
 def month_chart(costs: Costs, load: Load, unit: Unit, chosen: str, rival: str | None = None) -> Chart | None:
@@ -56,33 +57,51 @@ def month_chart(costs: Costs, load: Load, unit: Unit, chosen: str, rival: str | 
     return Chart(_month_title(known, load, unit, pair, at), picture, rows, note + left_out)
 
 
-def right_cost_chart(costs: Costs, unit: Unit) -> Chart | None:
+def right_cost_chart(costs: Costs, rights: Mapping[str, Interval], unit: Unit) -> Chart | None:
     """Return what a thousand right answers cost with each arm (logarithmic), the cheapest at the top; None as above.
 
-    The cost of pass of Erol et al. (2025, arXiv 2504.13359).
+    The cost of pass of Erol et al. (2025, arXiv 2504.13359). Its interval is that of the share that is right.
 
     Args:
         costs: by the arm's key, in `unit`; what is not known, or nothing, is left out and named in the note.
+        rights: by the arm's key, the 95 % interval of the share of its answers that are right.
         unit: of the costs.
     """
     import altair as alt
 
-    each = {arm: cost_per_correct(own.per_answer, 1 - own.error_share) for arm, own in costs.items()}
-    found = sorted((ANSWERS * cost, arm) for arm, cost in each.items() if cost)
+    each = {arm: _right_cost(own, 1 - own.error_share) for arm, own in costs.items()}
+    found = sorted((cost, arm) for arm, cost in each.items() if cost)
     if not found:
         return None
     field, (least, cheapest), (most, _) = f"{unit.lower()}_per_{ANSWERS}_right", found[0], found[-1]
-    rows = [{"arm": arm, field: cost, "right_percent": percent(1 - costs[arm].error_share)} for cost, arm in found]
+    rows = [
+        {
+            "arm": arm,
+            field: cost,
+            "from": _right_cost(costs[arm], rights[arm][1]),
+            "to": _right_cost(costs[arm], rights[arm][0]),  # none, where perhaps nothing is ever right
+            "right_percent": percent(1 - costs[arm].error_share),
+        }
+        for cost, arm in found
+    ]
     across = alt.X(f"{field}:Q", title=f"{unit} for {ANSWERS:,} right answers")
-    across = across.scale(type="log", domain=[least / 2, most * 2]).axis(format="~g", tickCount=5)
-    dots = drawn(rows).mark_point(color=BLUE, filled=True, size=80, opacity=1)
+    across = across.scale(type="log", domain=[least / 2, most * 2], clamp=True).axis(format="~g", tickCount=5)
+    base = drawn(rows).encode(y=lines_of("arm", rows))
+    spans = base.mark_rule(color=BLUE, strokeWidth=2).encode(x=alt.X("from:Q"), x2="to:Q")
+    spans = spans.transform_filter("datum.to !== null")
+    dots = base.mark_point(color=BLUE, filled=True, size=80, opacity=1).encode(x=across)
     return Chart(
         f"{ANSWERS:,} right answers cost least with {arm_name(cheapest)}: {amount(least, unit)}",
-        dots.encode(x=across, y=lines_of("arm", rows)),
+        alt.layer(spans, dots),
         rows,
-        "The cost of an answer over the share that is right; changes of the data are not in it."
-        + _left_out([arm for arm, cost in each.items() if not cost]),
+        "The cost of an answer over the share that is right, lines over that share's 95 % interval; changes of the"
+        " data are not in it." + _left_out([arm for arm, cost in each.items() if not cost]),
     )
+
+
+def _right_cost(costs: UnitCosts, right: float) -> float | None:
+    cost = cost_per_correct(costs.per_answer, right)
+    return ANSWERS * cost if cost else None
 
 
 def _rows(known: Costs, load: Load, unit: Unit, at: float | None) -> list[dict[str, Any]]:

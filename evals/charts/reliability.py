@@ -26,6 +26,7 @@ def reliability_chart(details: Mapping[str, Mapping[str, Any]]) -> Chart | None:
             "arm": arm,
             "sure_percent": percent(point["confidence"]),
             "right_percent": percent(point["accuracy"]),
+            **_span(point, details[arm].get("repeats") or 1),
             "texts": point["n"],
         }
         for arm, reliability in known.items()
@@ -42,15 +43,24 @@ def reliability_chart(details: Mapping[str, Mapping[str, Any]]) -> Chart | None:
     base = drawn(rows).encode(x=across, y=upward)
     lines = base.mark_line(strokeWidth=1.5).encode(color=marks["color"], strokeDash=dashed_by("arm", list(known)))
     size = alt.Size("texts:Q", legend=None).scale(range=[15, 150])
+    spans = base.mark_rule(opacity=0.35).encode(y=alt.Y("from_percent:Q"), y2="to_percent:Q", color=marks["color"])
     dots = base.mark_point(filled=True, opacity=1).encode(color=marks["color"], shape=marks["shape"], size=size)
-    picture = alt.layer(diagonal.encode(x=across, y=upward), lines, dots).properties(height=HEIGHT)
+    picture = alt.layer(diagonal.encode(x=across, y=upward), spans, lines, dots).properties(height=HEIGHT)
     note = "On the dotted line an arm is right as often as it is sure; below it, it is too sure."
     return Chart(
         _title({arm: own["ece"] for arm, own in known.items()}),
         picture,
         rows,
-        f"{note} Dots grow with their texts, {FEWEST} at least.",
+        f"{note} Upright lines are 95 % intervals; dots grow with their texts, {FEWEST} at least.",
     )
+
+
+def _span(point: Mapping[str, Any], repeats: int) -> dict[str, float]:
+    """Return the interval of a point in per cent; repeats of a text are alike, and count as one (Wilson 1927)."""
+    from lab.statistics import wilson
+
+    low, high = wilson(point["accuracy"] * point["n"] / repeats, point["n"] / repeats)
+    return {"from_percent": percent(low), "to_percent": percent(high)}
 
 
 def _title(errors: Mapping[str, float]) -> str:

@@ -72,9 +72,7 @@ def _picture(rows: Sequence[Mapping[str, Any]], labels: Sequence[str]) -> Any:
     base = drawn(placed).encode(y=lines_of("arm", placed), tooltip=tooltip)
     room = base.mark_bar(height=14, color=GREY, opacity=0.15).encode(x=across, x2="full:Q")
     bars = base.mark_bar(height=14).encode(x=across, x2="to:Q", color=colour)
-    figures = base.mark_text(align="left", dx=4, fontSize=11, color=GREY).encode(
-        x="full:Q", text=alt.Text("score:Q", format=".2f")
-    )
+    figures = base.mark_text(align="left", dx=4, fontSize=11).encode(x="full:Q", text=alt.Text("score:Q", format=".2f"))
     return alt.layer(room, bars, figures)
 
 

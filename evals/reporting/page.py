@@ -16,7 +16,7 @@ from lab.workspace import fingerprint, write_text
 
 TEMPLATE, STYLE = "page.html.j2", "page.css"
 WIDTH = 400  # pixels of a chart: half a sheet of A4, or a telephone
-OWN, ALL = 4, 6  # charts: at most so many of what the suite is about, and in all
+OWN, ALL = 4, 5  # charts: at most so many of what the suite is about, and in all
 HEAD = 1000  # characters in which a page tells what it was made of
 
 

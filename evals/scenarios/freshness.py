@@ -97,7 +97,8 @@ def _mistaken(data: Dataset, labels: Sequence[str], random: np.random.Generator)
     return replace(data, examples=tuple(map(wrong, data.examples)))
 
 
-Rights = dict[tuple[str, str, str], dict[str, list[bool]]]  # arm, step, test -> example -> was each repeat right?
+Answered = dict[str, list[bool]]  # example -> was each repeat right?
+Rights = dict[tuple[str, str, str], Answered]  # by arm, step and test
 
 
 def _rights(records: Sequence[Record]) -> Rights:
@@ -133,6 +134,7 @@ def _changes(suite: Suite, rights: Rights, fits: PricedFits) -> Finding:
                     "tokens": _mean(fit.tokens for fit in took),
                     "tokens_usd": tokens_usd,
                     "usd": change_usd(seconds, tokens_usd),
+                    **_intervals(rights, arm.key, now, before, older),
                 }
             )
     return Finding(
@@ -166,9 +168,34 @@ def _timeline(suite: Suite, rights: Rights) -> list[dict[str, Any]]:
 
 def _both(rights: Rights, arm: str, test: str, before: str, after: str) -> tuple[float | None, float | None]:
     """Return the accuracy on a test at two steps, over the examples that were answered at both."""
+    first, second = _answered_twice(rights, arm, test, before, after)
+    return _accuracy(first), _accuracy(second)
+
+
+def _answered_twice(rights: Rights, arm: str, test: str, before: str, after: str) -> tuple[Answered, Answered]:
+    """Return what was answered of a test at two steps, of the examples that were answered at both."""
     first, second = (rights.get((arm, step, test), {}) for step in (before, after))
     shared = sorted(first.keys() & second.keys())
-    return tuple(_mean(right for example in shared for right in own[example]) for own in (first, second))  # type: ignore[return-value]
+    return {example: first[example] for example in shared}, {example: second[example] for example in shared}
+
+
+def _accuracy(answered: Answered) -> float | None:
+    return _mean(right for own in answered.values() for right in own)
+
+
+def _intervals(rights: Rights, arm: str, now: str, before: str, older: Sequence[str]) -> dict[str, Any]:
+    """Return how many texts of a change were asked both before and after it, and the intervals of both accuracies.
+
+    The accuracy on older data has one where it is that on one test, and not a mean over several.
+    """
+    moments = dict(zip(("before", "after"), _answered_twice(rights, arm, now, before, now), strict=True))
+    if len(older) == 1:
+        moments["old_before"], _ = _answered_twice(rights, arm, older[0], before, now)
+    return {"n": len(moments["before"])} | {f"{name}_ci": _interval(own) for name, own in moments.items()}
+
+
+def _interval(answered: Mapping[str, Sequence[bool]]) -> list[float] | None:
+    return list(clustered_interval(answered)) if answered else None
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
@@ -185,13 +212,9 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 def _withdrawal(suite: Suite, rights: Rights) -> Finding:
     """Return how often each arm says a wrong label before it arrived, while it stands, and after its withdrawal."""
-    steps = (CHANGED, MISTAKEN, WITHDRAWN)
-    said = {
-        (arm.key, step): _mean(right for own in rights.get((arm.key, step, WITHDRAWN), {}).values() for right in own)
-        for arm in suite.arms
-        for step in steps
-    }
-    rows = [[said[arm.key, step] for step in steps] for arm in suite.arms]
+    steps, moments = (CHANGED, MISTAKEN, WITHDRAWN), ("before", "standing", "after")
+    said = {arm.key: [rights.get((arm.key, step, WITHDRAWN), {}) for step in steps] for arm in suite.arms}
+    rows = [[_accuracy(answered) for answered in own] for own in said.values()]
     return Finding(
         "Does it still say what was withdrawn?",
         ["arm", "says it before", "while it stands", "after the withdrawal"],
@@ -200,8 +223,10 @@ def _withdrawal(suite: Suite, rights: Rights) -> Finding:
         " wrong label. What an approach says before it ever saw the batch is its own error.",
         {
             "withdrawal": [
-                {"arm": arm.key, **dict(zip(("before", "standing", "after"), row, strict=True))}
-                for arm, row in zip(suite.arms, rows, strict=True)
+                {"arm": arm, "n": max(map(len, own))}
+                | dict(zip(moments, map(_accuracy, own), strict=True))
+                | dict(zip((f"{moment}_ci" for moment in moments), map(_interval, own), strict=True))
+                for arm, own in said.items()
             ]
         },
     )

@@ -7,7 +7,7 @@ import numpy as np
 from lab.statistics.resampling import LEVEL, percentile_interval
 
 
-def wilson(correct: float, n: int) -> tuple[float, float]:
+def wilson(correct: float, n: float) -> tuple[float, float]:
     """Return the 95 % Wilson interval of a proportion (Wilson 1927)."""
     from scipy.special import ndtri
 

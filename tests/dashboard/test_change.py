@@ -78,9 +78,37 @@ def test_each_kind_of_change_tells_who_fell_and_who_recovered_how_fast_and_at_wh
     page.get_by_role("tab", name="Learning curves").click()
     expect(page.get_by_role("heading", name="labelled examples")).to_be_visible()
     view.settle()
+    shared = page.url.removeprefix(f"{address}/")
 
-    narrow = visit(address, NARROW, dark=True).open(page.url.removeprefix(f"{address}/"), "Change")
+    narrow = visit(address, NARROW, dark=True).open(shared, "Change")
     expect(narrow.get_by_role("heading", name="labelled examples")).to_be_visible()
+
+
+def test_what_change_shows_is_no_slice_of_compare_and_a_slice_that_holds_is_seen(
+    served: Callable[[Path], str], visit: Callable[..., View], changed_home: Path
+) -> None:
+    view = visit(served(changed_home))
+    run = next((changed_home / "runs").glob("freshness-*")).name
+    page = view.open(f"?run={run}", "Compare")
+    expect(page.get_by_text("is most accurate")).to_be_visible()
+    _there_and_back(view)
+    expect(page.get_by_text("is most accurate")).to_be_visible()
+    expect(page.get_by_text("Scored anew")).to_have_count(0)
+
+    page = view.open(f"?run={run}&test=changed+labels", "Compare")
+    expect(page.get_by_text("Scored anew")).to_be_visible()
+    _there_and_back(view)
+    expect(page.get_by_text("Scored anew")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Test")).to_be_visible()
+
+
+def _there_and_back(view: View) -> None:
+    """Go to Change, whose time line is of one test, and to Compare again."""
+    for name, shown in (("Change", "Accuracy over time on the texts of"), ("Compare", "Run")):
+        view.page.get_by_role("link", name=name).first.click()
+        expect(view.page.get_by_role("heading", name=name, exact=True)).to_be_visible()
+        expect(view.page.get_by_role("combobox", name=shown)).to_be_visible()
+        view.settle()
 
 
 def test_each_empty_page_says_which_command_fills_it(

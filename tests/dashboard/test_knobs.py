@@ -1,6 +1,8 @@
 """Knobs: the sliders, the nearest runs, the prediction, and a training begun, watched and ended from the page."""
 
 import math
+import re
+import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -17,12 +19,13 @@ from lab.datasets import Origin, load_split
 from tests.dashboard.conftest import NARROW, READY, View
 
 expect.set_options(READY)
+HOSTILE = "<img src=x onerror=alert(1)> **bold** [x](mailto:x) $HOME.csv"
 RATES = [1e-5, 2e-5, 3e-5, 5e-5, 7e-5, 1e-4, 1.5e-4, 2e-4, 3e-4, 5e-4, 7e-4, 1e-3, 2e-3]
 
 
-def _sweep(workspace: Path) -> None:
-    """Write a study that has tried thirteen learning rates on my.csv, of which the highest overfits."""
-    origin = Origin("my.csv", "text", "label", 0)
+def _sweep(workspace: Path, data: str = "my.csv") -> None:
+    """Write a study that has tried thirteen learning rates on some data, of which the highest overfits."""
+    origin = Origin(data, "text", "label", 0)
     split = load_split(origin)
     (workspace / "sweeps").mkdir(parents=True)
     study = optuna.create_study(study_name="my", storage=default_storage("my"), direction="maximize")
@@ -109,3 +112,21 @@ def test_a_training_is_begun_watched_paused_gone_on_with_and_stopped(
     (stopped,) = [run for run in past_runs().runs if run.source == "training"]
     assert stopped.step >= paused.step
     assert not list((workspace / "trainings" / paused.name).glob("checkpoint-*"))
+
+
+def test_a_training_from_the_page_joins_the_nearest_runs_whatever_its_data_is_called(
+    served: Callable[[Path], str], visit: Callable[..., View], my_csv: Path, workspace: Path
+) -> None:
+    my_csv.rename(HOSTILE)
+    _sweep(workspace, HOSTILE)
+    page = visit(served(workspace)).open("knobs", "Knobs")
+    expect(page.get_by_role("combobox", name="Data and base")).to_have_value(re.compile(re.escape(HOSTILE)))
+    expect(page.get_by_test_id("stCode").first).to_contain_text(shlex.quote(HOSTILE))
+    page.get_by_role("slider", name="Epochs").press("Home")
+    page.get_by_role("button", name="Train exactly this setting").click()
+    expect(page.get_by_text("the same setting (")).to_be_visible()
+    expect(page.get_by_role("button", name="Stop")).to_have_count(0)
+    (trained,) = [run for run in past_runs().runs if run.source != "trial" and run.is_whole]
+    assert (trained.knobs.num_train_epochs, trained.ground.origin and trained.ground.origin.data) == (0.25, HOSTILE)
+    expect(page.get_by_text(f"the same setting ({trained.name}")).to_be_visible()
+    assert page.locator("img[src=x]").count() == 0

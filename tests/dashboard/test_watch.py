@@ -65,6 +65,7 @@ def test_alerts_come_by_themselves_each_with_its_curve_or_its_distributions(
 
     _drifting(workspace, "tweets-drifts")
     expect(page.get_by_text("of the validation texts; population stability index")).to_be_visible()
+    view.settle()  # or the first button might still be that of the chart that was first
     with page.expect_download() as download:
         page.get_by_role("button", name="CSV").first.click()
     rows = Path(download.value.path()).read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from evals.charts.accuracy import accuracy_chart
+from evals.charts.change import change_chart, withdrawal_chart
 from evals.charts.chart import Chart
 from evals.charts.classes import class_chart
 from evals.charts.differences import differences_chart
@@ -23,6 +24,7 @@ from evals.charts.reliability import reliability_chart
 from evals.charts.run import common_charts, finding_charts
 from evals.charts.tradeoff import cost_chart, latency_chart, pareto_front
 from evals.costs import Load, UnitCosts, break_even_queries
+from lab.statistics import wilson
 
 ARMS = ["finetuned", "rag@embedded:x", "knn", "majority"]
 EVIL = "=<script>alert(1)</script>"
@@ -56,7 +58,9 @@ def _detail(f1: Sequence[float], ece: float) -> dict[str, Any]:
         {"n": 40, "confidence": 0.71, "accuracy": 0.65},
         {"n": 55, "confidence": 0.93, "accuracy": 0.9},
     ]
-    return {"per_class": per_class, "reliability": {"ece": ece, "curve": curve}}
+    matrix = [[round(20 * one) if row == at else 4 for at in range(4)] for row, one in enumerate([*f1, 0.0])]
+    confusion = {"labels": labels, "matrix": matrix}
+    return {"per_class": per_class, "confusion": confusion, "reliability": {"ece": ece, "curve": curve}}
 
 
 DETAILS = {
@@ -116,6 +120,20 @@ PARTS = [
     {"arm": "knn", "part": "hard", "n": 30, "accuracy": 0.5, "ci": [0.4, 0.9]},
     {"arm": "router", "part": "hard", "n": 30, "accuracy": 0.8, "ci": [0.4, 0.9]},
 ]
+CHANGED = [
+    {"arm": "finetuned", "change": "news", "before": 0.5, "after": 0.7, "old_before": 0.8, "n": 50}
+    | {"before_ci": [0.4, 0.6], "after_ci": [0.6, 0.8], "old_before_ci": [0.7, 0.9]},
+    {"arm": "finetuned", "change": "labels", "before": 0.1, "after": 0.9, "old_before": 0.7, "n": 50}
+    | {"before_ci": [0.05, 0.2], "after_ci": [0.8, 0.95]},
+    {"arm": "knn", "change": "news", "before": 0.4, "after": 0.45, "old_before": 0.6, "n": 50},
+    {"arm": "knn", "change": "labels", "before": 0.2, "after": 0.6, "old_before": None, "n": 50},
+]
+WITHDRAWAL = [
+    {"arm": arm, "n": 100, "before": said[0], "standing": said[1], "after": said[2]}
+    | {f"{moment}_ci": [0.1, 0.9] for moment in ("before", "standing", "after")}
+    for arm, said in (("knn", (0.3, 0.7, 0.3)), ("finetuned-continue", (0.2, 0.7, 0.65)))
+]
+RIGHTS = {"finetuned": (0.8, 1.0), "rag@embedded:x": (0.0, 1.0)}
 COSTS = {"finetuned": UnitCosts(0.001, 10.0), "rag@embedded:x": UnitCosts(0.01, 1.9)}
 
 
@@ -129,6 +147,8 @@ def _all() -> dict[str, Chart | None]:
         "cost": cost_chart(RESULTS, ARMS),
         "classes": class_chart(DETAILS),
         "reliability": reliability_chart(DETAILS),
+        "change": change_chart(CHANGED),
+        "withdrawal": withdrawal_chart(WITHDRAWAL),
         "change cost": change_cost_chart(CHANGES),
         "learning": learning_chart(CURVES, CROSSINGS),
         "swaps": swap_chart(SWAPS),
@@ -138,7 +158,7 @@ def _all() -> dict[str, Chart | None]:
         "found": found_chart(FOUND),
         "tools": tools_chart(PARTS),
         "month": month_chart(COSTS, Load(10_000, 1), "USD", "finetuned", "rag@embedded:x"),
-        "right answers": right_cost_chart(COSTS, "USD"),
+        "right answers": right_cost_chart(COSTS, RIGHTS, "USD"),
     }
 
 
@@ -151,6 +171,8 @@ SAID = {
     "reliability": "finetuned knows best how sure it is: calibration error 0.04; majority worst: 0.30",
     "time line 0": "finetuned forgets most of tweets: 80 to 40 %",
     "time line 1": "finetuned gains most from news: 50 to 70 %; no arm forgets it",
+    "change": "The change 'labels' hits hardest: finetuned recovers to 90 %, knn to 60 %",
+    "withdrawal": "finetuned-continue still says what was withdrawn",
     "change cost": "A change takes knn 2 s ($0.00056) and finetuned 60 s ($0.017) on average",
     "learning": "finetuned overtakes knn from about 55 labelled examples on, in 2 of 2 seeds",
     "swaps": "finetuned loses 12.0 points by a → b; 1 of 2 swaps change nothing for sure",
@@ -289,6 +311,53 @@ def test_names_from_outside_stay_names() -> None:
     assert "<script" not in svg
     assert "&lt;script&gt;" in svg
     assert f"'{EVIL}" in chart.csv(), "no spreadsheet runs it"
+
+
+SHARES = {  # charts of shares of n texts, with the first row's interval
+    "accuracy": ("from_percent", 75.0, "to_percent", 85.0),
+    "change": ("from_percent", 70.0, "to_percent", 90.0),
+    "withdrawal": ("from_percent", 10.0, "to_percent", 90.0),
+    "reliability": ("from_percent", 49.51, "to_percent", 77.87),  # Wilson, 26 of 40
+    "right answers": ("from", 1.0, "to", 1.25),
+}
+
+
+@pytest.mark.parametrize("name", list(SHARES))
+def test_a_share_of_texts_has_its_interval_drawn_and_among_the_figures(name: str) -> None:
+    chart = _all()[name]
+    assert chart is not None
+    first, low, last, high = SHARES[name]
+    assert (chart.rows[0][first], chart.rows[0][last]) == (pytest.approx(low), pytest.approx(high))
+    assert f'"field": "{last}"' in json.dumps(chart.picture.to_dict())
+    assert f",{first},{last}" in chart.csv().splitlines()[0]
+
+
+def test_a_change_is_drawn_moment_by_moment_and_without_intervals_where_a_run_has_none() -> None:
+    chart = change_chart(CHANGED)
+    assert chart is not None
+    assert [row["accuracy_percent"] for row in chart.rows if row["arm"] == "finetuned"] == [80, 50, 70, 10, 90]
+    assert {row["from_percent"] for row in chart.rows if row["arm"] == "knn"} == {None}
+    assert change_chart([]) is withdrawal_chart([]) is None
+    said = withdrawal_chart([row | {"after": 0.3} for row in WITHDRAWAL])
+    assert said is not None and said.title == "finetuned-continue still says what was withdrawn"
+    gone = withdrawal_chart([row | {"after": row["before"]} for row in WITHDRAWAL])
+    assert gone is not None and gone.title == "No arm still says what was withdrawn"
+
+
+def test_the_interval_of_a_measure_of_a_class_counts_texts_and_not_their_repeats() -> None:
+    matrix = {"labels": ["a", "b"], "matrix": [[6, 2], [4, 8]]}
+    per_class = {label: {"precision": 0.6, "recall": 0.75, "f1": 0.667, "support": 8} for label in ("a", "b")}
+    once = {"knn": {"per_class": per_class, "confusion": matrix, "reliability": None, "repeats": 1}}
+    twice = {"knn": {**once["knn"], "repeats": 2, "confusion": matrix | {"matrix": [[12, 4], [8, 16]]}}}
+    of = {"recall": (6, 8), "precision": (6, 10), "f1": (6, 12)}
+    for measure, (right, all_of_them) in of.items():
+        bounds = wilson(right, all_of_them)
+        low, high = (2 * b / (1 + b) for b in bounds) if measure == "f1" else bounds
+        for details in (once, twice):
+            chart = class_chart(details, measure)  # type: ignore[arg-type]
+            assert chart is not None
+            assert (chart.rows[0]["from"], chart.rows[0]["to"]) == (round(low, 3), round(high, 3))
+            assert low < {"recall": 0.75, "precision": 0.6, "f1": 2 / 3}[measure] < high
 
 
 def test_a_run_shows_what_its_suite_is_about_first() -> None:

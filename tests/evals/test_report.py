@@ -232,14 +232,28 @@ def test_the_command_writes_each_form_where_it_is_wanted(run: Run, bakeoff: Bake
     assert "the name of a run" in bakeoff("runs", "report", "nosuch").err
 
 
-def test_the_pdf_is_made_without_asking_anybody(run: Run, bakeoff: Bakeoff) -> None:
-    try:
-        pdf_writer()
-    except BakeoffError as missing:
-        pytest.skip(str(missing))
+@pytest.mark.parametrize("price", ["", "2"])
+def test_the_demos_pdf_is_two_pages_with_five_charts_whatever_an_hour_costs(
+    run: Run, bakeoff: Bakeoff, setting: Callable[[str, str], None], price: str
+) -> None:
+    from pypdf import PdfReader
+
+    setting("BAKEOFF_USD_PER_HOUR", price)
     told = bakeoff("runs", "report", run.id, "--format", "pdf")
     assert (told.code, told.out, told.err) == (0, f"report: .bakeoff/runs/{run.id}/report.pdf\n", "")
-    assert (run.folder / "report.pdf").read_bytes().startswith(b"%PDF-")
+    score(run)
+    html = (run.folder / "report.html").read_text(encoding="utf-8")
+    assert len(re.findall("<svg ", html)) == 5
+    assert ("USD for 1,000 answers" in html) == bool(price)
+    pages = PdfReader(run.folder / "report.pdf").pages
+    assert [round(float(side) / 72 * 25.4) for side in pages[0].mediabox[2:]] == [210, 297]
+    assert len(pages) == 2
+    first, last = (" ".join(one.extract_text().split()) for one in pages)
+    assert "Fine-tune:" in first and "finetuned is most accurate" in first
+    assert "Caveats" in last and "All comparisons" in last
+
+
+def test_the_pdf_is_made_without_asking_anybody() -> None:
     asked: list[str] = []
 
     class Server(BaseHTTPRequestHandler):
