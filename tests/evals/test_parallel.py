@@ -151,7 +151,7 @@ def _own_workers() -> Iterator[None]:
     get_reusable_executor().shutdown(wait=True)
 
 
-class _killer:  # noqa: N801
+class _killer:
     """Kill one of the processes that `find` gives, once some are at work."""
 
     def __init__(self, find: Callable[[], list[int]]) -> None:
