@@ -88,7 +88,7 @@ def test_what_change_shows_is_no_slice_of_compare_and_a_slice_that_holds_is_seen
     served: Callable[[Path], str], visit: Callable[..., View], changed_home: Path
 ) -> None:
     view = visit(served(changed_home))
-    run = next((changed_home / "runs").glob("freshness-*")).name
+    run = next((changed_home / "runs").glob("freshness-*/manifest.json")).parent.name
     page = view.open(f"?run={run}", "Compare")
     expect(page.get_by_text("is most accurate")).to_be_visible()
     _there_and_back(view)
