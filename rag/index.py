@@ -13,7 +13,8 @@ from lab.errors import BakeoffError
 from lab.settings import settings
 from lab.workspace import fingerprint
 from rag.passages import Evidence, Passage, Within, numbered
-from rag.rows import PAGE, Held, evidence_of, held_of, moved_since, passage_of, row_of, rows
+from rag.ranking import ranked
+from rag.rows import PAGE, Held, held_of, moved_since, passage_of, row_of, rows
 from rag.store import Store
 
 if TYPE_CHECKING:
@@ -146,10 +147,7 @@ class Index:
         def ask(collection: "ChromaCollection") -> list[list[Evidence]]:
             nearest: list[list[Evidence]] = []
             for first in range(0, len(vectors), size):
-                some = cast(Any, vectors[first : first + size])
-                found = collection.query(query_embeddings=some, n_results=k, where=where)
-                each = zip(*(found[part] or [] for part in ("ids", "documents", "metadatas", "distances")), strict=True)
-                nearest += [[evidence_of(*one) for one in zip(*row, strict=True)] for row in each]
+                nearest += ranked(collection, vectors[first : first + size], k, where)
             return nearest
 
         return self._ask(ask, [[] for _ in vectors])

@@ -35,6 +35,18 @@ def test_search_finds_what_is_nearest_with_its_place(index: Index) -> None:
     assert 1 >= best.score > second.score
 
 
+def test_of_equally_near_passages_the_first_ids_are_found_in_whatever_order_they_came() -> None:
+    text = "Penguins live in the southern hemisphere."
+    copies = [Passage(text.upper() if n % 2 else text, f"{n}.md", (0, 41)) for n in range(9)]  # one to the embedder
+    found = []
+    for name, order in (("forth", copies), ("back", copies[::-1])):
+        index = Index(name, Embedder.load())
+        index.sync([PASSAGES[0], *order])
+        found.append([one.id for one in index.search(["Where do penguins live?"], 2)[0]])
+        assert found[-1] == sorted(one.id for one in index.search(["Where do penguins live?"], 9)[0])[:2]
+    assert found[0] == found[1]
+
+
 def test_a_sync_adds_replaces_removes_and_leaves_the_same_alone(index: Index) -> None:
     assert index.sync(PASSAGES).added == 3
     again = index.sync(PASSAGES)
