@@ -1,9 +1,9 @@
 """What the pages look up among a run's answers; each once until its file changes. All of it is shared: read only."""
 
-import json
 from pathlib import Path
 from typing import Any
 
+import orjson
 import streamlit as st
 
 from dashboard.answer_table import AnswerTable, Place, table_from, table_of
@@ -29,11 +29,11 @@ def answers_of(run: Run) -> AnswerTable:
 def answers_at(run: Run, place: Place) -> list[Record]:
     """Return the latest answer of each arm to one text, as it was recorded, in the order of the suite's arms."""
     found: dict[str, Record] = {}
-    wanted = f'"example": {json.dumps(place.example, ensure_ascii=False)}'.encode()
+    wanted = orjson.dumps(place.example)
     with (run.folder / RECORDS).open("rb") as file:
         for line in file:
             if wanted in line and line.endswith(b"\n"):
-                record = Record(**json.loads(line))
+                record = Record(**orjson.loads(line))
                 if all(getattr(record, name) == value for name, value in place._asdict().items()):
                     found[record.arm] = record
     return [found[arm.key] for arm in suite_of(run).arms if arm.key in found]

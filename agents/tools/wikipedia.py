@@ -27,7 +27,7 @@ ARTICLES, SUMMARY_CHARACTERS = 2, 1500
 SEARCHED_CHARACTERS = 300  # MediaWiki refuses to search for more
 LANGUAGE = "{lang}"  # stands in an address of the user's own for the language
 RETRY_LIVE_AFTER_SECONDS = 60
-_SESSION: ContextVar[requests.Session] = ContextVar("_SESSION")
+_SESSION: ContextVar[requests.Session | None] = ContextVar("_SESSION", default=None)
 
 
 @dataclass
@@ -110,8 +110,9 @@ class _Lent:
     """Stands in the package for the module requests: tools run in parallel, each lookup with its own session."""
 
     def get(self, url: str, params: dict[str, Any], headers: dict[str, str]) -> requests.Response:
-        """Ask the wiki of the settings; the address and the user agent that the package keeps are not used."""
-        return _SESSION.get().get(_address(), params=params)
+        """Ask the wiki of the settings; whoever uses the package beside the tool asks as it would."""
+        session = _SESSION.get()
+        return session.get(_address(), params=params) if session else requests.get(url, params, headers=headers)  # noqa: S113
 
 
 @cache
