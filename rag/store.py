@@ -64,6 +64,14 @@ class Store:
         """Tell whether nothing was ever stored in an embedded database; asking must not make one."""
         return self.url is None and not (self.folder / "chroma.sqlite3").exists()
 
+    def close(self) -> None:
+        """Let go of the database's files; whoever asks next opens them again."""
+        with self._guard:
+            self._collections.clear()
+            if self._client is not None:
+                cast(Any, self._client).close()
+            self._client = None
+
     def names(self) -> dict[str, dict[str, Any]]:
         """Return the names of all collections, each with its metadata."""
         if self.is_empty:
@@ -189,9 +197,7 @@ class Store:
         """Return the client, opened anew if others have made changes."""
         stamp = self._stamp()
         if self._client is None or (self.url is None and stamp != self._seen):
-            self._collections.clear()
-            if self._client is not None:
-                cast(Any, self._client).close()
+            self.close()
             self._client = open_server(self.url) if self.url else open_embedded(self.folder)
             self._seen = stamp
         return self._client

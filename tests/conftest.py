@@ -27,6 +27,8 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # the user's own MCP servers stay out
     settings.cache_clear()
     yield tmp_path / ".bakeoff"
+    if "rag.store" in sys.modules:  # else a thousand tests hold more files open than a process may
+        sys.modules["rag.store"].Store.current().close()
     settings.cache_clear()
 
 
