@@ -83,6 +83,10 @@ def _slider(page: Page, name: str) -> Locator:
 def _press(page: Page, name: str, key: str, times: int = 1) -> None:
     for _ in range(times):
         _slider(page, name).press(key)
+    command, before = page.get_by_test_id("stCode").first, ""
+    while command.inner_text() != before:  # until the last press has reached the page
+        before = command.inner_text()
+        page.wait_for_timeout(2000)
 
 
 def _says_what_the_command_says(page: Page, bakeoff: Callable[..., Outcome], prices: str = "") -> str:
