@@ -83,9 +83,9 @@ def _slider(page: Page, name: str) -> Locator:
 def _press(page: Page, name: str, key: str, times: int = 1) -> None:
     for _ in range(times):
         _slider(page, name).press(key)
-    command, before = page.get_by_test_id("stCode").first, ""
-    while command.inner_text() != before:  # until the last press has reached the page
-        before = command.inner_text()
+    shown, before = page.get_by_test_id("stMain"), ""
+    while shown.inner_text() != before:  # until the last press has reached the page
+        before = shown.inner_text()
         page.wait_for_timeout(2000)
 
 
