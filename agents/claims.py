@@ -67,11 +67,6 @@ def check_claims(answer: str, evidence: Sequence[Evidence]) -> list[Claim]:
     return [_claim(text, span, evidence, row.tolist()) for (text, span), row in zip(said, likeness, strict=True)]
 
 
-def unfounded(answer: str) -> list[Claim]:
-    """Return each sentence of `answer` that claims something, where nothing was found that it could stand in."""
-    return [Claim(text, span, None, 0.0) for text, span in sentences(answer) if _claims_something(text)]
-
-
 def missing_sources(answer: str, evidence: Sequence[Evidence]) -> str:
     """Return a note on citations of sources that do not exist; "" where all do."""
     cited = sorted({int(number) for number in _NUMBER.findall(answer)} - set(range(1, len(evidence) + 1)))

@@ -12,7 +12,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START
 from langgraph.types import StateSnapshot, StreamMode
 
-from agents.claims import Claim, check_claims, missing_sources, unfounded
+from agents.claims import Claim, check_claims, missing_sources
 from agents.findings import looked_up, routing_of
 from agents.graph import build_graph
 from agents.interruptible import Interruptible, Stop
@@ -219,7 +219,7 @@ def _claims(answer: str, results: Sequence[ToolMessage], evidence: Sequence[Evid
     """
     if all(result.name == JUDGES for result in results):
         return []
-    return check_claims(answer, evidence) if evidence else unfounded(answer)
+    return check_claims(answer, evidence)
 
 
 def _routing(state: dict[str, Any]) -> dict[str, Any]:

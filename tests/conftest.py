@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,9 @@ from lab.datasets import Dataset, Split, load_dataset, split_dataset
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM, resolve_llm
 from lab.settings import settings
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 QUICK = Hyperparameters(num_train_epochs=2, batch_size=16, learning_rate=2e-4)
 
@@ -92,6 +95,17 @@ def with_classifier(trained_home: Path, workspace: Path) -> Path:
     """This test's workspace, with the small classifier as champion."""
     shutil.copytree(trained_home, workspace)
     return workspace
+
+
+@pytest.fixture(scope="module")  # while it is open, asyncio is Playwright's: tests of other files need it
+def browser() -> Iterator["Browser"]:
+    """The machine's own Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert chromium, "install chromium: apt-get install chromium"
+    with sync_playwright() as playwright:
+        yield playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
 
 
 @dataclass(frozen=True)

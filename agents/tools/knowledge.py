@@ -3,12 +3,9 @@
 from lab.console import Console
 from lab.settings import settings
 from rag import Evidence, add_documents, document_index, handbook_folder
-from rag.retrieve import search_documents
+from rag.retrieve import RELEVANT, search_documents
 
 PASSAGES = 4
-# Cosine similarity of the best passage below which nothing relevant was found: of questions about other things nine in
-# ten stay below it over the handbook, of questions about the handbook one in fifty (docs/searching.md).
-RELEVANT = 0.25
 
 
 def search_knowledge(query: str) -> list[Evidence]:

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 
 from agents import Conversation
 from agents.tools.catalogue import Catalogue, own_tools
-from agents.tools.knowledge import PASSAGES, RELEVANT
+from agents.tools.knowledge import PASSAGES
 from evals.approach import Prediction
 from evals.approaches.retrieval import IndexedExamples
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM
 from rag import Evidence
-from rag.retrieve import Retriever
+from rag.retrieve import RELEVANT, Retriever
 
 TOOL = "knowledge"
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from evals.parallel import Crew
     from evals.scenarios import Plan
     from evals.suite import Suite
+    from lab.prices import PriceList
 
 SuiteName = Annotated[
     str | None,
@@ -77,9 +78,8 @@ def eval_(
     from evals.forecast.forecast import keep_outcome
     from evals.forecast.forecasting import forecast_run
     from evals.parallel import Crew
-    from evals.runner import planned_run, run_suite
+    from evals.runner import run_suite
     from evals.scenarios import kind_of
-    from lab.prices import load_prices
 
     named = {"text_column": text_column, "label_column": label_column, "instruction": instruction, "seed": seed}
     changes = _given(**named, documents=tuple(documents) if documents else None)
@@ -87,7 +87,7 @@ def eval_(
     chosen = chosen.only(only or [], skip or [])
     crew = Crew(jobs, backend, ray)
     plan = kind_of(chosen.kind).plan(chosen, limit)
-    known = load_prices(prices or (None if fresh else planned_run(chosen, plan).own_prices))
+    known = _prices(prices, chosen, plan, fresh)
     budget, forecast = Budget(chosen.arms, max_minutes, budget_usd, known), None
     if data or estimate:
         words = _tell_remarks(remarks, chosen, plan, leaks=bool(estimate)) if data else []
@@ -108,6 +108,14 @@ def eval_(
 def _given(**options: Any) -> dict[str, Any]:
     """Return the options that the user gave."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+def _prices(own: Path | None, suite: "Suite", plan: "Plan", fresh: bool) -> "PriceList":
+    """Return the prices that hold: the user's own, else those with which this very run was started."""
+    from evals.runner import planned_run
+    from lab.prices import load_prices
+
+    return load_prices(own or (None if fresh else planned_run(suite, plan).own_prices))
 
 
 def _tell_remarks(remarks: "list[Remark]", suite: "Suite", plan: "Plan", leaks: bool) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from agents import Conversation
-from agents.claims import check_claims, unfounded
+from agents.claims import check_claims
 from agents.terminal.show import open_source
 from agents.tools.catalogue import own_tools
 from agents.tools.classifier import labelled
@@ -73,7 +73,7 @@ def test_a_number_or_a_name_that_is_in_no_passage_is_never_supported(wrong: str)
 @pytest.mark.parametrize("sentence", SILENT)
 def test_what_claims_nothing_is_not_marked(sentence: str) -> None:
     assert check_claims(sentence, [CURIE]) == []
-    assert unfounded(sentence) == []
+    assert check_claims(sentence, []) == []
 
 
 NEPTUNE = "Neptune has sixteen moons. I could not find their names."

@@ -3,7 +3,6 @@
 import csv
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, ViewportSize, expect
 
 from evals.report import score
 from evals.runner import run_suite
@@ -19,7 +18,6 @@ from evals.suite import load_suite
 from lab.datasets import Dataset
 from lab.settings import settings
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 READY = 60_000  # milliseconds that a page may take on a machine that is busy with other tests
 expect.set_options(timeout=READY)
 WIDE, NARROW = ViewportSize(width=1280, height=900), ViewportSize(width=390, height=844)
@@ -81,16 +79,19 @@ class View:
 @pytest.fixture(scope="session")
 def measured_home(tmp_path_factory: pytest.TempPathFactory, tweets: Dataset) -> Path:
     """A workspace with one small finished run of real approaches; copy it, do not write to it."""
-    folder = tmp_path_factory.mktemp("measured")
-    suite = folder / "tiny.yaml"
-    suite.write_text(SUITE, encoding="utf-8")
+    return measured(tmp_path_factory.mktemp("measured"), SUITE, tweets)
+
+
+def measured(folder: Path, suite: str, tweets: Dataset, limit: str | None = None) -> Path:
+    """Run a suite, as its YAML says, over `tweets.csv` in a folder; return the workspace that it leaves there."""
+    (folder / "suite.yaml").write_text(suite, encoding="utf-8")
     with (folder / "tweets.csv").open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([("text", "label"), *((e.text, e.label) for e in tweets.examples[:240])])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.setenv("BAKEOFF_HOME", str(folder / "home"))
         settings.cache_clear()
-        score(run_suite(load_suite(str(suite))))
+        score(run_suite(load_suite("suite.yaml"), limit))
     settings.cache_clear()
     return folder / "home"
 
@@ -116,14 +117,6 @@ def served() -> Iterator[Callable[[Path], str]]:
         process.terminate()
     for process in started:
         process.wait(20)
-
-
-@pytest.fixture(scope="module")  # while it is open, asyncio is Playwright's: tests of other files need it
-def browser() -> Iterator[Browser]:
-    """The machine's own Chromium."""
-    assert CHROMIUM, "install chromium: apt-get install chromium"
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
 
 
 @pytest.fixture

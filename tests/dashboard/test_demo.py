@@ -1,6 +1,5 @@
 """The pages over a run as `make demo` leaves it: one static suite, cut short by --limit, with arms that ask an LLM."""
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,12 +7,8 @@ import pytest
 from playwright.sync_api import expect
 
 from dashboard.pages import PAGES
-from evals.report import score
-from evals.runner import run_suite
-from evals.suite import load_suite
 from lab.datasets import Dataset
-from lab.settings import settings
-from tests.dashboard.conftest import View
+from tests.dashboard.conftest import View, measured
 
 SUITE = """
 name: sentiment
@@ -30,17 +25,7 @@ arms:
 @pytest.fixture(scope="module")
 def demo_home(tmp_path_factory: pytest.TempPathFactory, tweets: Dataset) -> Path:
     """A workspace with such a run, and nothing else."""
-    folder = tmp_path_factory.mktemp("demo")
-    with (folder / "tweets.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("text", "label"), *((e.text, e.label) for e in tweets.examples[:240])])
-    (folder / "sentiment.yaml").write_text(SUITE, encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setenv("BAKEOFF_HOME", str(folder / "home"))
-        settings.cache_clear()
-        score(run_suite(load_suite("sentiment.yaml"), limit="12"))
-    settings.cache_clear()
-    return folder / "home"
+    return measured(tmp_path_factory.mktemp("demo"), SUITE, tweets, limit="12")
 
 
 def test_every_page_works_on_what_the_demo_leaves(

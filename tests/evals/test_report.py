@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 Bakeoff = Callable[..., Outcome]
-CHROMIUM = Path("/usr/bin/chromium")
 TEXTS = 200  # as many as `make demo` tests
 HOSTILE = [
     "<script>document.title = 'taken'</script><img src=http://127.0.0.1:9/x onerror=alert(1)>",
@@ -83,19 +82,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory, tweets: Dataset) -> Run:
 def run(finished: Run, workspace: Path) -> Run:
     """That run in this test's workspace."""
     return Run(Path(shutil.copytree(finished.folder, workspace / "runs" / finished.id)))
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """Debian's Chromium."""
-    if not CHROMIUM.exists():
-        pytest.skip(f"no {CHROMIUM}")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        found = playwright.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture
