@@ -49,7 +49,7 @@ bench: $(VENV)/.installed-dev
 
 # The README's two pictures, which no wheel carries, anew from the workspace that `make demo` leaves.
 screenshots: $(VENV)/.installed-dev
-	BAKEOFF_SCREENSHOTS=images SCREENSHOTS_OF=.bakeoff $(VENV)/bin/python -m pytest tests/dashboard/test_screens.py
+	SCREENSHOTS_TO=images SCREENSHOTS_OF=.bakeoff $(VENV)/bin/python -m pytest tests/dashboard/test_screens.py
 
 setup: $(VENV)/.installed-$(GEMMA)
 

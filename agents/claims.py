@@ -1,12 +1,9 @@
 """Which sentences of an answer stand in the evidence, and which stand nowhere in it."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-
-import numpy as np
-from numpy.typing import NDArray
 
 from lab.embeddings import Embedder
 from rag import Evidence
@@ -15,6 +12,7 @@ from rag import Evidence
 ENOUGH = 0.6
 STEM = 5  # letters by which two words are taken for one
 LEAST_WORDS = 2  # that say something, below which a sentence claims nothing
+COMPARED = 2  # windows of a passage whose meaning is compared: those that share most words with the sentence
 
 _NO_END = "".join(rf"(?<!\b{short}\.)" for short in ("St", "Dr", "Mr", "Mrs", "No", "vs", "cf", "[A-Z]"))
 _SENTENCE_END = re.compile(rf"(?<=[.!?]){_NO_END}(?:[\"')\]]|\s*\[\d+\])*\s+(?=[\"'(\[]?[A-Z0-9])|\n+")
@@ -56,15 +54,10 @@ def check_claims(answer: str, evidence: Sequence[Evidence]) -> list[Claim]:
     that turns the meaning round, such as "not", or facts of the passage joined in a wrong way.
     """
     said = [(text, span) for text, span in sentences(answer) if _claims_something(text)]
-    if not said:
-        return []
-    if not evidence:
-        return [Claim(text, span, None, 0.0) for text, span in said]
-    windows = [_windows(item.text) for item in evidence]
-    vectors = Embedder.load().embed([text for text, _ in said] + [window for own in windows for window in own])
-    claims, rest = vectors[: len(said)], vectors[len(said) :]
-    likeness = np.stack([(claims @ part.T).max(axis=1) for part in _parts(rest, windows)], axis=1)
-    return [_claim(text, span, evidence, row.tolist()) for (text, span), row in zip(said, likeness, strict=True)]
+    passages = [_Passage.of(item) for item in evidence]
+    near = [[passage.nearest(text) for passage in passages] for text, _ in said]
+    likeness = _likeness([text for text, _ in said], near)
+    return [_claim(text, span, passages, row) for (text, span), row in zip(said, likeness, strict=True)]
 
 
 def missing_sources(answer: str, evidence: Sequence[Evidence]) -> str:
@@ -74,22 +67,54 @@ def missing_sources(answer: str, evidence: Sequence[Evidence]) -> str:
     return f"the answer cites {named}: of {len(evidence)} sources none has that number" if cited else ""
 
 
-def _claim(text: str, span: tuple[int, int], evidence: Sequence[Evidence], likeness: Sequence[float]) -> Claim:
+@dataclass(frozen=True)
+class _Passage:
+    """An evidence as stems of words: of all of it, its place and source besides, and of each window of its text."""
+
+    stems: frozenset[str]
+    windows: Mapping[str, frozenset[str]]
+
+    @classmethod
+    def of(cls, item: Evidence) -> "_Passage":
+        windows = {text: _stems(text) for text in _windows(item.text)}
+        return cls(_stems(f"{item.text} {item.place} {item.source}"), windows)
+
+    def share(self, sentence: str) -> float:
+        """Return the share of a sentence's telling words that stand here; 0 if one of its numbers or names does not."""
+        words = _words(sentence)
+        if any(_stem(word) not in self.stems for word in _exact_words(words)):
+            return 0.0
+        telling = _telling(words)
+        return sum(_stem(word) in self.stems for word in telling) / len(telling)
+
+    def nearest(self, sentence: str) -> list[str]:
+        """Return the windows that share most words with a sentence; none where no likeness of meaning could do."""
+        if (self.share(sentence) + 1) / 2 < ENOUGH:
+            return []
+        stems = {_stem(word) for word in _telling(_words(sentence))}
+        return sorted(self.windows, key=lambda window: len(stems & self.windows[window]), reverse=True)[:COMPARED]
+
+
+def _likeness(said: Sequence[str], near: Sequence[Sequence[Sequence[str]]]) -> list[list[float]]:
+    """Return the cosine similarity of each sentence and the likest of each passage's windows; 0 where it has none."""
+    windows = [window for passages in near for own in passages for window in own]
+    if not windows:
+        return [[0.0] * len(passages) for passages in near]
+    texts = list(dict.fromkeys([*said, *windows]))
+    vectors = dict(zip(texts, Embedder.load().embed(texts), strict=True))
+    return [
+        [max((float(vectors[text] @ vectors[window]) for window in own), default=0.0) for own in passages]
+        for text, passages in zip(said, near, strict=True)
+    ]
+
+
+def _claim(text: str, span: tuple[int, int], passages: Sequence[_Passage], likeness: Sequence[float]) -> Claim:
     """Return a sentence with the evidence that says most of it."""
-    scores = [_score(text, item, cosine) for item, cosine in zip(evidence, likeness, strict=True)]
-    best = max(range(len(scores)), key=scores.__getitem__)
-    return Claim(text, span, best + 1 if scores[best] >= ENOUGH else None, round(scores[best], 3))
-
-
-def _score(text: str, item: Evidence, cosine: float) -> float:
-    """Return how much of a sentence an evidence says; 0 if it lacks one of its numbers or names."""
-    found = {_stem(word) for word in _WORD.findall(f"{item.text} {item.place} {item.source}")}
-    words = _WORD.findall(_CITATION.sub("", text))
-    if any(_stem(word) not in found for word in _exact_words(words)):
-        return 0.0
-    telling = _telling(words)
-    share = sum(_stem(word) in found for word in telling) / len(telling)
-    return (share + max(cosine, 0.0)) / 2
+    shares = [passage.share(text) for passage in passages]
+    scores = [(share + max(cosine, 0.0)) / 2 if share else 0.0 for share, cosine in zip(shares, likeness, strict=True)]
+    best = max(range(len(scores)), key=scores.__getitem__, default=0)
+    score = scores[best] if scores else 0.0
+    return Claim(text, span, best + 1 if score >= ENOUGH else None, round(score, 3))
 
 
 def _exact_words(words: Sequence[str]) -> list[str]:
@@ -112,9 +137,17 @@ def _stem(word: str) -> str:
     return word if word[0].isdigit() else _NUMBERS.get(word, word[:STEM])
 
 
+def _stems(text: str) -> frozenset[str]:
+    return frozenset(_stem(word) for word in _WORD.findall(text))
+
+
+def _words(sentence: str) -> list[str]:
+    return _WORD.findall(_CITATION.sub("", sentence))
+
+
 def _claims_something(sentence: str) -> bool:
-    words = _WORD.findall(_CITATION.sub("", sentence))
-    return len(_telling(words)) >= LEAST_WORDS and not sentence.endswith("?") and not _NO_CLAIM.match(sentence)
+    telling = _telling(_words(sentence))
+    return len(telling) >= LEAST_WORDS and not sentence.endswith("?") and not _NO_CLAIM.match(sentence)
 
 
 def sentences(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
@@ -133,9 +166,3 @@ def _windows(passage: str) -> list[str]:
     single = [text for text, _ in sentences(passage)]
     pairs = [f"{first} {second}" for first, second in pairwise(single)]
     return [*single, *pairs, passage]
-
-
-def _parts(vectors: NDArray[np.float32], windows: Sequence[Sequence[str]]) -> list[NDArray[np.float32]]:
-    """Return the vectors passage by passage."""
-    ends = np.cumsum([len(own) for own in windows])
-    return np.split(vectors, ends[:-1])

@@ -1,7 +1,7 @@
 """Every page at both sizes, in light and dark: it fits, it can be read, and it is there as a picture.
 
-BAKEOFF_SCREENSHOTS names a folder that keeps the pictures which the README shows, SCREENSHOTS_OF another workspace to
-take them of: `make screenshots` takes them of what `make demo` leaves.
+SCREENSHOTS_TO names a folder that keeps the pictures which the README shows, SCREENSHOTS_OF another workspace to take
+them of: `make screenshots` takes them of what `make demo` leaves.
 """
 
 import os
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from itertools import product
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, ViewportSize, expect
 
 from dashboard.pages import PAGES
@@ -16,15 +17,15 @@ from tests.dashboard.conftest import NARROW, WIDE, View
 from tests.dashboard.looking import cut_off, faint
 
 ROOT = Path.cwd()
-KEPT, OF = os.environ.get("BAKEOFF_SCREENSHOTS"), os.environ.get("SCREENSHOTS_OF")
+KEPT, OF = os.environ.get("SCREENSHOTS_TO"), os.environ.get("SCREENSHOTS_OF")
 SHOWN = ("compare-wide", "knobs-wide")  # in the README
 HEAVIEST = 300_000  # bytes of such a picture
 
 
 def test_every_page_fits_its_window_and_can_be_read(
-    served: Callable[[Path], str], visit: Callable[..., View], measured_home: Path, tmp_path: Path
+    served: Callable[[Path], str], visit: Callable[..., View], request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
-    address = served(ROOT / OF if OF else measured_home)
+    address = served(ROOT / OF if OF else request.getfixturevalue("measured_home"))
     for (size, viewport), dark in product((("wide", WIDE), ("narrow", NARROW)), (False, True)):
         view = visit(address, viewport, dark)
         for number, one in enumerate(PAGES):
