@@ -12,7 +12,6 @@ from rag import Evidence
 ENOUGH = 0.6
 STEM = 5  # letters by which two words are taken for one
 LEAST_WORDS = 2  # that say something, below which a sentence claims nothing
-COMPARED = 2  # windows of a passage whose meaning is compared: those that share most words with the sentence
 
 _NO_END = "".join(rf"(?<!\b{short}\.)" for short in ("St", "Dr", "Mr", "Mrs", "No", "vs", "cf", "[A-Z]"))
 _SENTENCE_END = re.compile(rf"(?<=[.!?]){_NO_END}(?:[\"')\]]|\s*\[\d+\])*\s+(?=[\"'(\[]?[A-Z0-9])|\n+")
@@ -50,8 +49,9 @@ def check_claims(answer: str, evidence: Sequence[Evidence]) -> list[Claim]:
     """Return each sentence of `answer` that claims something, with the evidence it stands in.
 
     A sentence stands in a passage that has all its numbers and names, most of its other words, and a sentence of like
-    meaning: the mean of the share of words and of the cosine similarity is at least 0.6. What it cannot see is a word
-    that turns the meaning round, such as "not", or facts of the passage joined in a wrong way.
+    meaning: the mean of the share of words and of the cosine similarity is at least 0.6. Of a passage, the sentence (or
+    two in a row) that shares most words is compared, and only where the words alone do not decide. What it cannot see
+    is a word that turns the meaning round, such as "not", or facts of the passage joined in a wrong way.
     """
     said = [(text, span) for text, span in sentences(answer) if _claims_something(text)]
     passages = [_Passage.of(item) for item in evidence]
@@ -87,24 +87,22 @@ class _Passage:
         telling = _telling(words)
         return sum(_stem(word) in self.stems for word in telling) / len(telling)
 
-    def nearest(self, sentence: str) -> list[str]:
-        """Return the windows that share most words with a sentence; none where no likeness of meaning could do."""
+    def nearest(self, sentence: str) -> str:
+        """Return the shortest window that shares most words with a sentence; "" where no likeness would be enough."""
         if (self.share(sentence) + 1) / 2 < ENOUGH:
-            return []
+            return ""
         stems = {_stem(word) for word in _telling(_words(sentence))}
-        return sorted(self.windows, key=lambda window: len(stems & self.windows[window]), reverse=True)[:COMPARED]
+        return min(self.windows, key=lambda window: (-len(stems & self.windows[window]), len(window)))
 
 
-def _likeness(said: Sequence[str], near: Sequence[Sequence[Sequence[str]]]) -> list[list[float]]:
-    """Return the cosine similarity of each sentence and the likest of each passage's windows; 0 where it has none."""
-    windows = [window for passages in near for own in passages for window in own]
-    if not windows:
-        return [[0.0] * len(passages) for passages in near]
-    texts = list(dict.fromkeys([*said, *windows]))
-    vectors = dict(zip(texts, Embedder.load().embed(texts), strict=True))
+def _likeness(said: Sequence[str], near: Sequence[Sequence[str]]) -> list[list[float]]:
+    """Return the cosine similarity of each sentence and each passage's nearest window; 0 where it has none."""
+    windows = [window for own in near for window in own if window]
+    texts = list(dict.fromkeys([*said, *windows])) if windows else []
+    vectors = dict(zip(texts, Embedder.load().embed(texts), strict=True)) if texts else {}
     return [
-        [max((float(vectors[text] @ vectors[window]) for window in own), default=0.0) for own in passages]
-        for text, passages in zip(said, near, strict=True)
+        [float(vectors[text] @ vectors[window]) if window else 0.0 for window in own]
+        for text, own in zip(said, near, strict=True)
     ]
 
 
@@ -162,7 +160,6 @@ def sentences(text: str) -> Iterator[tuple[str, tuple[int, int]]]:
 
 
 def _windows(passage: str) -> list[str]:
-    """Return the passage's sentences, each two that follow one another, and the whole."""
+    """Return the passage's sentences, and each two that follow one another."""
     single = [text for text, _ in sentences(passage)]
-    pairs = [f"{first} {second}" for first, second in pairwise(single)]
-    return [*single, *pairs, passage]
+    return [*single, *(f"{first} {second}" for first, second in pairwise(single))]

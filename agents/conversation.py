@@ -24,7 +24,7 @@ from agents.turn import ToolRun, Turn, output_tokens_of, tokens_of, tool_runs
 from lab.llm import BaseLLM, resolve_llm
 from rag import Evidence
 
-STREAMED: Sequence[StreamMode] = ["updates", "messages", "tasks"]
+STREAMED: Sequence[StreamMode] = ["updates", "messages", "tasks", "values"]
 STREAMED_OF_TEAM: Sequence[StreamMode] = ["values", "tasks"]
 NO_ANSWER = "(no answer)"
 JUDGES = "classify"  # the tool that judges a text and looks nothing up
@@ -63,11 +63,11 @@ class Conversation:
             context = self._context(said)
             if self.team:
                 done = yield from self._run_team(asked, context)
-                said, trace = [*said, *done["messages"]], done["trace"]
+                state, said, trace = self._snapshot().values, [*said, *done["messages"]], done["trace"]
             else:
-                yield from self._run(asked, context)
+                state = yield from self._run(asked, context)
                 trace = []
-            turn = self._turn(self._snapshot().values, notes, perf_counter() - start, said)
+            turn = self._turn(state, notes, perf_counter() - start, said)
             yield replace(turn, trace=trace)
 
     def answer(self, question: str) -> Turn:
@@ -120,8 +120,10 @@ class Conversation:
         state["summary"] = made.summary
         return state, [made.note], made.said
 
-    def _run(self, asked: State, context: Context) -> Generator["str | ToolRun", None, None]:
+    def _run(self, asked: State, context: Context) -> Generator["str | ToolRun", None, dict[str, Any]]:
+        """Let the graph answer, and return the state that it ends in."""
         calls: dict[str | None, ToolCall] = {}
+        state: dict[str, Any] = {}
         stop = Stop()
         # sync: written before the next step begins, so that whoever ends the process loses the step it was at alone.
         steps: Any = partial(
@@ -130,7 +132,7 @@ class Conversation:
             self._config | {"callbacks": [stop]},
             context=context,
             stream_mode=STREAMED,
-            durability="sync" if self.memory else "async",
+            durability="sync" if self.memory else "exit",
         )
         for kind, part in self._turns.run(steps, stop):
             if kind == "messages":
@@ -139,12 +141,15 @@ class Conversation:
                     yield message.text
             elif kind == "tasks":
                 self._enter(part)
+            elif kind == "values":
+                state = part
             else:
                 for message in _new_messages(part):
                     if isinstance(message, AIMessage):
                         calls |= {call["id"]: call for call in message.tool_calls}
                     elif isinstance(message, ToolMessage):
                         yield ToolRun.of(calls[message.tool_call_id], message)
+        return state
 
     def _run_team(self, asked: State, context: Context) -> Generator["str | ToolRun", None, TeamState]:
         """Let the team answer, and note what it found and said as this turn's messages; return how it ended.

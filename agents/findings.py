@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from operator import itemgetter
 from statistics import fmean
-from typing import TypedDict
 
 from langchain_core.messages import AIMessage, AnyMessage
+from typing_extensions import TypedDict
 
 from agents.state import RoutedPart, Routing, found_evidence
 from rag import Evidence

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired
 
 from langchain_core.messages import AnyMessage
 from langgraph.graph.message import add_messages
+from typing_extensions import TypedDict  # LangGraph's tools draw schemas of it, which Python 3.11's cannot give
 
 from agents.budget import TurnBudget
 from agents.tools.catalogue import Catalogue, shared_tools

@@ -8,7 +8,7 @@ its sentences are checked by check_claims.
 import operator
 import re
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypedDict, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, SystemMessage
 from langgraph.graph import END, START, StateGraph
@@ -16,6 +16,7 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 from pydantic import BaseModel, Field, ValidationError
+from typing_extensions import TypedDict
 
 from agents.budget import ended_by
 from agents.claims import Claim, check_claims, sentences

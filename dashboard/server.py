@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from streamlit.starlette import App
 
 from dashboard.page import INK
 from dashboard.pages import PAGES
+from dashboard.reading import summaries
 from evals.charts.chart import BLUE, SKY
+from lab.errors import BakeoffError
 from lab.listening import HOST
 
 SCRIPT = Path(__file__).with_name("app.py")
@@ -52,7 +54,6 @@ POLICY = (
 )
 # Where the server is, for a browser that comes to a page's own address: it would look for it beneath that first.
 ORIGIN = "<head><script>window.__streamlit = { BACKEND_BASE_URL: location.origin };</script>"
-# Loaded before the first visitor comes, who would wait for them.
 NEEDED = ("altair", "pandas", "pyarrow.json", *(f"dashboard.pages.{page.path}" for page in PAGES))
 
 
@@ -80,8 +81,11 @@ def _opened(request: Request) -> HTMLResponse:
 
 @asynccontextmanager
 async def _prepared(app: App) -> AsyncIterator[None]:
+    """Load what the first visitor would wait for: the pages' libraries, and what all of them tell of the runs."""
     for module in NEEDED:
         import_module(module)
+    with suppress(BakeoffError):  # which the page that needs it tells
+        summaries()
     yield
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from evals.advice.candidates import keep_facts
 from evals.approach import Fit
 from evals.costs import token_cost
 from evals.leakage import LABEL_NOISE, suspicious
@@ -63,6 +64,7 @@ def read(run: Run) -> Contents:
     document |= {"findings": [asdict(finding) for finding in found]} if found else {}
     if waiting <= 0:
         write_json(run.folder / "results.json", document)
+        keep_facts(run, document, by_arm)
     return contents_of(document, manifest, measured, by_arm)
 
 

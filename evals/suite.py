@@ -109,8 +109,8 @@ class Arm(BaseModel):
     @field_validator("approach")
     @classmethod
     def _is_known(cls, name: str) -> str:
-        own = re.fullmatch(OWN_CLASS, name) or name in entry_points(group=ENTRY_POINTS).names
-        if name not in get_args(ApproachName) and not own:
+        named = name in get_args(ApproachName) or re.fullmatch(OWN_CLASS, name)
+        if not named and name not in entry_points(group=ENTRY_POINTS).names:  # which takes long to look through
             known = ", ".join(get_args(ApproachName))
             raise ValueError(f"no approach '{name}': use {known}, a class as module:Class, or an entry point's name")
         return name

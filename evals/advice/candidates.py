@@ -1,19 +1,24 @@
 """The arms of a finished run as candidates: what each takes and gets right, and which differences are significant."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
+from statistics import fmean
 from typing import Any
 
 from evals.costs import Effort, UnitCosts, machine_cost
 from evals.metrics import outcomes
+from evals.records import Record
 from evals.runner import RESULTS, Run
 from evals.suite import Arm, Suite
 from evals.verdict import RETRIEVED, SIGNIFICANT, TUNED
+from lab.errors import BakeoffError
 from lab.prices import Price, PriceList
 from lab.statistics import compare
-from lab.workspace import read_json
+from lab.workspace import fingerprint, read_json, write_json
 
+KEPT = "advice.json"  # beside results.json
 MOST_FAILED = 0.05  # an arm that fails on more texts was hardly measured
 
 Interval = tuple[float, float]
@@ -157,7 +162,7 @@ class Basis:
 
 
 def read_basis(run: Run, prices: PriceList) -> Basis:
-    """Read what advice from a finished run rests on: its results.json, and the seconds of its records."""
+    """Read what advice from a finished run rests on: its results.json, and what is kept beside it of its records."""
     document = read_json(run.folder / RESULTS)
     arms, ruled_out = read_candidates(run, document, prices)
     return Basis(run.id, document["dataset"], arms, ruled_out)
@@ -166,28 +171,63 @@ def read_basis(run: Run, prices: PriceList) -> Basis:
 def read_candidates(run: Run, document: Mapping[str, Any], prices: PriceList) -> tuple[Candidates, dict[str, str]]:
     """Return the arms of a finished run that were measured, and of the others why they were not.
 
-    Pairs that the run did not compare are compared here, a family of their own under Holm's adjustment.
-
     Args:
-        run: whose records tell the seconds of an answer and, for those pairs, which answers were right.
+        run: whose records tell the seconds of an answer and, for pairs that it did not compare, which were right.
         document: its results.json.
         prices: of base LLMs.
     """
     suite = Suite.model_validate(run.manifest["suite"])
-    records = run.primary()
-    arms, ruled_out = {}, {}
+    rows, ruled_out = _measured(suite, document)
+    path = run.folder / KEPT
+    kept = read_json(path) if path.exists() else {}
+    if kept.get("of") != _state(document):
+        kept = keep_facts(run, document, run.primary())
+    arms = {arm.key: _candidate(arm, rows[arm.key], kept["seconds"], prices) for arm in suite.arms if arm.key in rows}
+    compared = [*(c for c in document["comparisons"] if c["metric"] == "accuracy"), *kept["comparisons"]]
+    return Candidates(arms, {(c["a"], c["b"]): _difference(c) for c in compared}), ruled_out
+
+
+def keep_facts(run: Run, document: Mapping[str, Any], records: Mapping[str, Sequence[Record]]) -> dict[str, Any]:
+    """Write beside results.json what advice needs of the records, and return it: nobody need read them again for it.
+
+    That is the seconds of an answer of each arm, and the comparisons of those pairs that the run did not compare, a
+    family of their own under Holm's adjustment.
+
+    Args:
+        run: finished.
+        document: its results.json.
+        records: of each arm, those that count for the main table.
+    """
+    suite = Suite.model_validate(run.manifest["suite"])
+    measured, _ = _measured(suite, document)
+    found = {(c["a"], c["b"]) for c in document["comparisons"] if c["metric"] == "accuracy"}
+    missing = [pair for pair in combinations(measured, 2) if not {pair, pair[::-1]} & found]
+    compared = compare(missing, {key: outcomes(records[key]) for key in measured}, suite.seed)
+    facts: dict[str, Any] = {"of": _state(document)}
+    facts["seconds"] = {key: fmean(record.seconds for record in records[key]) for key in measured}
+    facts["comparisons"] = [asdict(comparison) for comparison in compared]
+    with suppress(OSError, BakeoffError):  # what cannot be kept is reckoned anew
+        write_json(run.folder / KEPT, facts)
+    return facts
+
+
+def _state(document: Mapping[str, Any]) -> str:
+    """Return what changes when a run is scored anew with other records."""
+    return fingerprint(document["results"], document["comparisons"])
+
+
+def _measured(suite: Suite, document: Mapping[str, Any]) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
+    """Return the row of each arm that was measured, and of each other arm why it was not."""
+    rows: dict[str, Mapping[str, Any]] = {}
+    ruled_out: dict[str, str] = {}
     for arm in suite.arms:
         row = _row(arm, document["results"])
         reason = _unmeasured(row)
         if row is None or reason:
             ruled_out[arm.key] = reason
         else:
-            seconds = [record.seconds for record in records[arm.key]]
-            arms[arm.key] = _candidate(arm, row, sum(seconds) / len(seconds), prices)
-    found = {(c["a"], c["b"]): _difference(c) for c in document["comparisons"] if c["metric"] == "accuracy"}
-    missing = [pair for pair in combinations(arms, 2) if not {pair, pair[::-1]} & found.keys()]
-    own = compare(missing, {key: outcomes(records[key]) for key in arms}, suite.seed)
-    return Candidates(arms, found | {(c.a, c.b): _difference(asdict(c)) for c in own}), ruled_out
+            rows[arm.key] = row
+    return rows, ruled_out
 
 
 def _row(arm: Arm, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
@@ -203,7 +243,7 @@ def _unmeasured(row: Mapping[str, Any] | None) -> str:
     return ""
 
 
-def _candidate(arm: Arm, row: Mapping[str, Any], seconds: float, prices: PriceList) -> Candidate:
+def _candidate(arm: Arm, row: Mapping[str, Any], seconds: Mapping[str, float], prices: PriceList) -> Candidate:
     low, high = row["accuracy_ci"]
     update = row["update_seconds"]
     tokens = row["tokens"] / row["n"] if row["tokens"] or arm.llm is None else None
@@ -215,7 +255,7 @@ def _candidate(arm: Arm, row: Mapping[str, Any], seconds: float, prices: PriceLi
         right=row["accuracy"] * (row["n"] - row["failures"]) / row["n"],
         interval=(low, high),
         latency_ms=row["latency_p95_ms"],
-        answer_seconds=seconds,
+        answer_seconds=seconds[arm.key],
         change_seconds=row["fit_seconds"] if update is None else update,
         update_measured=update is not None,
         llm=arm.llm,

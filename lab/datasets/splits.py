@@ -5,8 +5,9 @@ import re
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,10 +15,14 @@ from lab.datasets.examples import Dataset, Split
 from lab.errors import BakeoffError
 from lab.workspace import Workspace, fingerprint, read_json, write_text
 
+if TYPE_CHECKING:
+    from datasketch import MinHash
+
 NEAR_DUPLICATE = 0.8  # Jaccard similarity of character 5-grams
 PERMUTATIONS = 64  # of MinHash
 TRAIN, VALIDATION = 0.70, 0.15  # the rest is test
 WORTH_KEEPING = 2_000  # texts, from which on their groups take longer to find than to read
+KNOWN_SKETCHES = 1 << 14  # texts whose MinHash is held in memory: some 15 MB
 KNOWN_SHINGLES = 1 << 18  # whose hashes are held in memory: some 60 MB
 
 
@@ -105,26 +110,42 @@ def _kept_groups(texts: Sequence[str]) -> list[int]:
 
 def _find_groups(texts: Sequence[str]) -> list[int]:
     """Return the group of each of these texts, all different."""
-    from datasketch import MinHash, MinHashLSH
-    from datasketch.hashfunc import sha1_hash32
+    from datasketch import MinHashLSH
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
-
-    @lru_cache(KNOWN_SHINGLES)  # texts of a kind share most of their 5-grams
-    def hashed(shingle: str) -> int:
-        return int(sha1_hash32(shingle.encode()))
 
     first_of: dict[str, int] = {}
     pairs = [(number, first_of.setdefault(_bare(text), number)) for number, text in enumerate(texts)]
     bare = {number: own for own, number in first_of.items()}
     index = MinHashLSH(threshold=NEAR_DUPLICATE - 0.1, num_perm=PERMUTATIONS)
-    sketches = MinHash.generator(map(_shingles, first_of), num_perm=PERMUTATIONS, hashfunc=hashed)
-    for (own, number), sketch in zip(first_of.items(), sketches, strict=True):
+    for own, number in first_of.items():
+        sketch = _sketch(own)
         pairs += [(number, other) for other in index.query(sketch) if _jaccard(own, bare[other]) >= NEAR_DUPLICATE]
         index.insert(number, sketch, check_duplication=False)
     rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(len(texts), len(texts)))
     return [int(group) for group in connected_components(graph, directed=False)[1]]
+
+
+@lru_cache(KNOWN_SKETCHES)  # a run looks for duplicates in its data, and for leaks in what it drew of that
+def _sketch(bare: str) -> "MinHash":
+    sketch = _empty_sketch().copy()
+    sketch.update_batch(_shingles(bare))
+    return sketch
+
+
+@cache
+def _empty_sketch() -> "MinHash":
+    from datasketch import MinHash
+
+    return MinHash(num_perm=PERMUTATIONS, hashfunc=_hashed)
+
+
+@lru_cache(KNOWN_SHINGLES)  # texts of a kind share most of their 5-grams
+def _hashed(shingle: str) -> int:
+    from datasketch.hashfunc import sha1_hash32
+
+    return int(sha1_hash32(shingle.encode()))
 
 
 def _bare(text: str) -> str:
