@@ -28,7 +28,7 @@ arms:
   - {approach: majority}
   - {approach: knn}
   - {approach: linear_probe}
-  - {approach: finetuned, hyperparameters: {num_train_epochs: 1}}
+  - {approach: finetuned, base: "embedded:minilm-3", hyperparameters: {num_train_epochs: 1}}
 """
 
 

@@ -23,6 +23,7 @@ from evals.approaches.retrieval import Shots
 from evals.approaches.tuned import Tuned
 from evals.suite import PLAIN_INSTRUCTION, Arm, Suite
 from finetune import Hyperparameters
+from finetune.encoders import LOWER_HALF
 from finetune.registry import champion_id
 from lab.datasets import Dataset, Example, Split
 from lab.errors import BakeoffError
@@ -88,8 +89,8 @@ def test_the_index_takes_in_changes_and_lets_go_of_what_was_withdrawn(tiny: Spli
 
 def test_fine_tuning_is_updated_by_training_anew_on_what_holds_now(tiny: Split) -> None:
     old, new, gone = tiny.train.subset(range(60)), tiny.train.subset(range(60, 80)), tiny.train.subset(range(5))
-    updated = Tuned("finetuned", "embedded:minilm", BRIEF).fit(old, tiny.validation).update(new, gone)
-    whole = Tuned("finetuned", "embedded:minilm", BRIEF).fit(tiny.train.subset(range(5, 80)), tiny.validation)
+    updated = Tuned("finetuned", LOWER_HALF, BRIEF).fit(old, tiny.validation).update(new, gone)
+    whole = Tuned("finetuned", LOWER_HALF, BRIEF).fit(tiny.train.subset(range(5, 80)), tiny.validation)
     assert updated.identifier == whole.identifier
     assert whole.fitted.reused
     assert updated.fitted.seconds > 0
@@ -97,7 +98,7 @@ def test_fine_tuning_is_updated_by_training_anew_on_what_holds_now(tiny: Split) 
 
 def test_fine_tuning_may_go_on_from_its_weights_with_the_new_examples_alone(tiny: Split) -> None:
     old, new = tiny.train.subset(range(60)), tiny.train.subset(range(60, 80))
-    approach = Tuned("finetuned", "embedded:minilm", BRIEF, "continue").fit(old, tiny.validation)
+    approach = Tuned("finetuned", LOWER_HALF, BRIEF, "continue").fit(old, tiny.validation)
     first, before = approach.identifier, approach.predict(tiny.test.texts)
     approach.update(_data(), gone=old.subset([0]))
     assert approach.predict(tiny.test.texts) == before, "weights do not unlearn"
@@ -108,7 +109,7 @@ def test_fine_tuning_may_go_on_from_its_weights_with_the_new_examples_alone(tiny
     assert card["examples"] == len(one_label) + 2, "one old example of each label that the new lack"
     assert approach.predict(tiny.test.texts) != before
     approach.update(_data(("is it?", "question"), ("or is it?", "question")))
-    assert approach._classifier.base == "embedded:minilm", "a new label needs a new head"
+    assert approach._classifier.base == LOWER_HALF, "a new label needs a new head"
 
 
 def test_a_probe_is_fitted_again(tiny: Split) -> None:

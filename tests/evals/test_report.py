@@ -44,16 +44,18 @@ HOSTILE = [
     "\u202eright to left\u202c \x1b[31mred\x07",
     "</svg></td></table><style>body { display: none }</style>",
 ]
+LONG = ["as long as tweets come, in words of a length that tables with many columns break rather often " * 2] * 2
+ODD = [*LONG, *HOSTILE]
 RIGHT = {"majority": 0.5, "zero_shot": 0.58, "knn": 0.66, "rag": 0.64, "linear_probe": 0.8, "finetuned": 0.88}
 
 
 def _records(suite: Suite, tweets: Dataset) -> Iterator[Record]:
-    """Yield what arms that are right as often as RIGHT says would have answered, hostile texts first."""
+    """Yield what arms that are right as often as RIGHT says would have answered, long and hostile texts first."""
     random = np.random.default_rng(0)
     for arm in suite.arms:
         for number, example in enumerate(sorted(tweets.examples[:TEXTS], key=lambda example: example.id)):
-            example = replace(example, text=HOSTILE[number]) if number < len(HOSTILE) else example
-            hit = number >= len(HOSTILE) and random.random() < RIGHT[arm.approach]
+            example = replace(example, text=ODD[number]) if number < len(ODD) else example
+            hit = number >= len(ODD) and random.random() < RIGHT[arm.approach]
             others = [label for label in tweets.labels if label != example.label]
             label = example.label if hit else str(random.choice(others))
             scores = dict.fromkeys(tweets.labels, 0.2) | {label: float(random.uniform(0.4, 1))}

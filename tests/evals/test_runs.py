@@ -257,7 +257,7 @@ def test_junit_calls_failed_answers_errors_whatever_is_in_their_reasons(evil_run
 
 
 def test_embedded_models_reproduce_to_the_last_digit(my_csv: Path, bakeoff: Bakeoff, workspace: Path) -> None:
-    tiny = "{approach: finetuned, hyperparameters: {num_train_epochs: 0.25}}"
+    tiny = "{approach: finetuned, base: 'embedded:minilm-3', hyperparameters: {num_train_epochs: 0.25}}"
     run = _eval(bakeoff, f"[{{approach: knn, name: floor}}, {tiny}]", "--limit", "20")
     classifiers = sorted(workspace.glob("classifiers/*"))
     told = bakeoff("runs", "reproduce", run, "--json")

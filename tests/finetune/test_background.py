@@ -13,6 +13,7 @@ from transformers import TrainerCallback
 
 from finetune.background import Condition, condition, pause_training, start_training, stop_training
 from finetune.callbacks import Asked
+from finetune.encoders import LOWER_HALF
 from finetune.folder import CURVE, Request, TrainingFolder
 from finetune.hyperparameters import Hyperparameters
 from finetune.jobs import Job
@@ -42,7 +43,7 @@ def _trained(split: Split, folder: Path, pauses: tuple[int, ...], **knobs: Any) 
     kept = TrainingFolder(folder)
     for pause in (*pauses, None):
         kept.begin({"total_steps": 0})
-        training = prepare("embedded:minilm", Hyperparameters(**KNOBS | knobs).resolved(), split.train.labels, kept)
+        training = prepare(LOWER_HALF, Hyperparameters(**KNOBS | knobs).resolved(), split.train.labels, kept)
         if pause is None:
             train_model(training, split.train, split.validation)
             break
@@ -75,7 +76,7 @@ def test_a_paused_run_ends_as_one_that_never_was(
 
 
 def test_a_training_lives_in_its_own_process_and_hears_from_outside(my_csv: Path, bakeoff: Callable[..., Any]) -> None:
-    job = Job.of("my.csv", knobs=KNOBS | {"num_train_epochs": 40.0, "early_stopping_patience": 0})
+    job = Job.of("my.csv", base=LOWER_HALF, knobs=KNOBS | {"num_train_epochs": 40.0, "early_stopping_patience": 0})
     identifier = job.identifier()
     assert condition(identifier) == Condition(None)
 
@@ -108,7 +109,7 @@ def test_a_training_lives_in_its_own_process_and_hears_from_outside(my_csv: Path
 
 
 def test_what_ended_a_training_is_told_in_a_line(my_csv: Path) -> None:
-    job = replace(Job.of("my.csv", knobs=KNOBS), base="no/such-base")
+    job = replace(Job.of("my.csv", base=LOWER_HALF, knobs=KNOBS), base="no/such-base")
     identifier = job.identifier()
     start_training(job, identifier)
     failed = _until(identifier, lambda now: not now.is_under_way)

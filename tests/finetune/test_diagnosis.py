@@ -7,6 +7,7 @@ import pytest
 
 from finetune import Classifier, Hyperparameters
 from finetune.diagnosis import diagnose
+from finetune.encoders import LOWER_HALF
 from finetune.training import loss_range
 from lab.datasets import Split
 
@@ -72,7 +73,7 @@ def test_no_gain_is_named_after_four_validations() -> None:
 
 def _findings(small: Split, examples: int, **knobs: Any) -> str:
     train = small.train.subset(range(examples))
-    card = Classifier(hyperparameters=Hyperparameters(**knobs)).fit(train, small.validation).card
+    card = Classifier(LOWER_HALF, Hyperparameters(**knobs)).fit(train, small.validation).card
     return " | ".join(card["findings"])
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from finetune import Classifier, Hyperparameters, champion, train_or_reuse
+from finetune.encoders import LOWER_HALF
 from finetune.folder import TrainingFolder
 from finetune.methods import prepare
 from finetune.registry import champion_id
@@ -55,7 +56,7 @@ def test_saved_is_safetensors_and_loads_the_same(with_classifier: Path, small: S
 
 def test_a_forecast_is_held_against_the_steps_that_were_done(small: Split) -> None:
     still = Hyperparameters(learning_rate=1e-9, num_train_epochs=5, eval_steps=1, early_stopping_patience=2)
-    card = Classifier(hyperparameters=still).fit(small.train.subset(range(64)), small.validation).card
+    card = Classifier(LOWER_HALF, still).fit(small.train.subset(range(64)), small.validation).card
     estimate = card["estimate"]
     assert (card["steps"], estimate["steps"]) == (3, 20), "early stopping ends it"
     assert estimate["off_by"] == pytest.approx(card["seconds"] / (estimate["seconds"] * 3 / 20) - 1, abs=1e-3)
@@ -70,7 +71,7 @@ def test_the_same_setting_is_not_trained_twice(with_classifier: Path, small: Spl
 
 def test_a_fraction_of_an_epoch_is_that_fraction(small: Split) -> None:
     knobs = Hyperparameters(num_train_epochs=0.25, batch_size=8)
-    classifier = Classifier(hyperparameters=knobs).fit(small.train, small.validation)
+    classifier = Classifier(LOWER_HALF, knobs).fit(small.train, small.validation)
     batches = -(-len(small.train) // 8)
     assert classifier.card["steps"] == -(-batches // 4)
     assert classifier.card["epochs"] == pytest.approx(0.25, abs=0.02)
@@ -79,7 +80,8 @@ def test_a_fraction_of_an_epoch_is_that_fraction(small: Split) -> None:
 def test_the_seed_decides_everything(small: Split) -> None:
     def train(seed: int) -> np.ndarray:
         knobs = Hyperparameters(num_train_epochs=0.2, seed=seed)
-        return Classifier(hyperparameters=knobs).fit(small.train, small.validation).predict_proba(small.test.texts[:4])
+        classifier = Classifier(LOWER_HALF, knobs).fit(small.train, small.validation)
+        return classifier.predict_proba(small.test.texts[:4])
 
     assert np.array_equal(train(1), train(1))
     assert not np.array_equal(train(1), train(2))

@@ -11,6 +11,7 @@ import torch
 from transformers import TrainerCallback
 
 from finetune.classifier import Classifier
+from finetune.encoders import LOWER_HALF
 from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters, Method
 from finetune.methods import model_runtime, prepare
@@ -21,7 +22,7 @@ from lab.datasets import Dataset, Split
 from lab.errors import BakeoffError
 from lab.runtime import Runtime
 
-QUERY = "bert.encoder.layer.3.attention.self.query.weight"
+QUERY = "bert.encoder.layer.1.attention.self.query.weight"
 WORDS = "bert.embeddings.word_embeddings.weight"
 
 
@@ -57,14 +58,14 @@ class _Saves(TrainerCallback):
 def train(small: Split, tmp_path: Path) -> Callable[..., Outcome]:
     """Train on 64 tweets: four steps an epoch, logged one by one."""
 
-    def run(data: Dataset | None = None, keep: bool = False, **knobs: Any) -> Outcome:
+    def run(data: Dataset | None = None, keep: bool = False, base: str = LOWER_HALF, **knobs: Any) -> Outcome:
         data = data or small.train.subset(range(64))
         saves = _Saves()
         chosen = Hyperparameters(**{"num_train_epochs": 2.0, "warmup_ratio": 0.0, **knobs}).resolved()
         folder = TrainingFolder(tmp_path / "run")
         folder.forget()
         folder.begin({})
-        training = prepare("embedded:minilm", chosen, data.labels, folder)
+        training = prepare(base, chosen, data.labels, folder)
         training = replace(training, callbacks=(saves,), quiet=True, keep=keep)
         before = {name: weight.detach().clone() for name, weight in training.model.state_dict().items()}
         known = [i for i, label in enumerate(small.validation.targets) if label in data.labels]
@@ -206,7 +207,7 @@ def test_class_weights_give_a_rare_label_more_say(train: Train, small: Split) ->
 
 def test_max_length_cuts_what_is_behind(train: Train) -> None:
     pair = ["one two three four five six seven eight I love it", "one two three four five six seven eight I hate it"]
-    short, long = (train(max_length=length).runtime.predict_proba(pair) for length in (8, 128))
+    short, long = (train(base="embedded:minilm", max_length=n).runtime.predict_proba(pair) for n in (8, 128))
     assert np.allclose(short[0], short[1])
     assert not np.allclose(long[0], long[1])
 

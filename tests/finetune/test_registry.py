@@ -19,6 +19,7 @@ import pytest
 from filelock import FileLock
 
 from finetune import Classifier, Hyperparameters, champion, train_or_reuse
+from finetune.encoders import LOWER_HALF
 from finetune.registry import champion_history, champion_id, set_champion
 from lab import runtime
 from lab.datasets import Dataset, load_dataset, split_dataset
@@ -48,11 +49,11 @@ def rivals_home(tmp_path_factory: pytest.TempPathFactory, tweets: Dataset) -> Pa
         _write(Path("rivals.csv"), tweets.subset(range(1000)))
         split = split_dataset(load_dataset("rivals.csv"))
         names = [
-            train_or_reuse(split.train, split.validation, knobs).id
-            for knobs in (WEAK, STRONG, WEAK.model_copy(update={"seed": 1}))
+            train_or_reuse(split.train, split.validation, knobs, LOWER_HALF).id
+            for knobs in (WEAK, STRONG, WEAK.model_copy(update={"weight_decay": 0.02}))
         ]
         other = split_dataset(tweets.subset(range(1000, 1200)))
-        names.append(train_or_reuse(other.train, other.validation, WEAK).id)
+        names.append(train_or_reuse(other.train, other.validation, WEAK, LOWER_HALF).id)
     (folder / "names.json").write_text(json.dumps(names))
     return folder
 
@@ -156,7 +157,8 @@ def test_a_crash_in_mid_promotion_leaves_a_champion(rivals: list[str]) -> None:
 
 def test_a_champion_without_its_export_gets_it_and_one_that_was_never_named_is(rivals: list[str], bakeoff: Run) -> None:
     registry = Workspace.current().classifiers
-    again = ["train", "--data", "rivals.csv", "--num-train-epochs", "0.1", "--learning-rate", "1e-6"]
+    again = ["train", "--data", "rivals.csv", "--base", LOWER_HALF, "--num-train-epochs", "0.1"]
+    again += ["--learning-rate", "1e-6"]
     shutil.rmtree(registry / rivals[0] / "serving")  # as Ctrl-C in the very first export leaves it
     (registry / "champion.json").unlink()
     told = bakeoff(*again)
@@ -174,7 +176,7 @@ def test_a_first_champion_waits_for_the_lock(rivals: list[str]) -> None:
     (registry / "champion.json").unlink()
     split = split_dataset(load_dataset("rivals.csv"))
     with FileLock(registry / "champion.lock", is_singleton=False):
-        training = threading.Thread(target=train_or_reuse, args=(split.train, split.validation, WEAK))
+        training = threading.Thread(target=train_or_reuse, args=(split.train, split.validation, WEAK, LOWER_HALF))
         training.start()
         training.join(timeout=3)
         assert training.is_alive()

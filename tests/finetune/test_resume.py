@@ -17,6 +17,7 @@ from transformers import TrainerCallback
 
 from finetune.callbacks import Teller
 from finetune.checkpoints import COMPLETE
+from finetune.encoders import LOWER_HALF
 from finetune.folder import TrainingFolder, interrupted_training
 from finetune.hyperparameters import Hyperparameters
 from finetune.methods import prepare
@@ -27,7 +28,10 @@ from tests.conftest import Outcome
 
 ROOT = Path(__file__).parents[2]
 KNOBS = {"num_train_epochs": 2.0, "batch_size": 16, "eval_steps": 5, "learning_rate": 2e-4}
-COMMAND = ["train", "--data", "my.csv", "--num-train-epochs", "2", "--eval-steps", "5", "--learning-rate", "2e-4"]
+COMMAND = [
+    "train", "--data", "my.csv", "--base", LOWER_HALF,
+    "--num-train-epochs", "2", "--eval-steps", "5", "--learning-rate", "2e-4",
+]  # fmt: skip
 
 
 class _Cut(TrainerCallback):
@@ -47,7 +51,7 @@ def _weights(data: Dataset, folder: Path, cuts: tuple[int, ...], **knobs: Any) -
     kept = TrainingFolder(folder)
     for cut in (*cuts, None):
         kept.begin({"total_steps": 0})
-        training = prepare("embedded:minilm", Hyperparameters(**KNOBS | knobs).resolved(), split.train.labels, kept)
+        training = prepare(LOWER_HALF, Hyperparameters(**KNOBS | knobs).resolved(), split.train.labels, kept)
         if cut is not None:
             training = replace(training, callbacks=(_Cut(cut),), quiet=True)
             with pytest.raises(KeyboardInterrupt):
@@ -121,7 +125,7 @@ def cut_off(tmp_path_factory: pytest.TempPathFactory, tweets: Dataset) -> Traini
     folder = TrainingFolder(tmp_path_factory.mktemp("cut"))
     split = split_dataset(tweets.subset(range(200)))
     knobs = Hyperparameters(num_train_epochs=2, eval_steps=5, learning_rate=1e-6).resolved()  # nothing beats the first
-    training = prepare("embedded:minilm", knobs, split.train.labels, folder)
+    training = prepare(LOWER_HALF, knobs, split.train.labels, folder)
     folder.begin({})
     with pytest.raises(KeyboardInterrupt):
         train_model(replace(training, callbacks=(_Cut(12),), quiet=True), split.train, split.validation)

@@ -20,6 +20,7 @@ import torch
 import yaml
 
 from finetune import sweep as sweeps
+from finetune.encoders import LOWER_HALF
 from finetune.hyperparameters import Hyperparameters
 from finetune.searching import SweepRequest
 from finetune.space import Choice, Space
@@ -33,7 +34,7 @@ from tests.world import PostgresServer
 ROOT = Path(__file__).parents[2]
 Run = Callable[..., Outcome]
 SMALL = [
-    "sweep", "--data", "my.csv", "--rung", "0.5", "--num-train-epochs", "1",
+    "sweep", "--data", "my.csv", "--base", LOWER_HALF, "--rung", "0.5", "--num-train-epochs", "1",
     "--search", "learning_rate=1e-5..1e-3", "--search", "batch_size=8,16",
 ]  # fmt: skip
 
