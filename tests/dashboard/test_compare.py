@@ -20,13 +20,9 @@ from tests.dashboard.test_slices import only_run
 def test_the_first_page_compares_the_newest_run_wide_and_narrow_light_and_dark(
     served: Callable[[Path], str], visit: Callable[..., View], measured_home: Path
 ) -> None:
-    address = served(measured_home)
+    run, address = only_run(measured_home), served(measured_home)
     for viewport, dark in ((None, False), (NARROW, True)):
-        page = visit(address, viewport, dark).open("", "Compare")
-        expect(page.get_by_text("is most accurate")).to_be_visible()
-        with page.expect_download() as download:
-            page.get_by_role("button", name="CSV").first.click()
-        assert ",from_" in Path(download.value.path()).read_text(encoding="utf-8")
+        _shows(visit(address, viewport, dark).open("", "Compare"), run, Slice())
 
 
 def test_a_part_of_the_texts_is_scored_as_evals_scores_it_by_class_words_and_length(
