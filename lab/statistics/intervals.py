@@ -54,10 +54,10 @@ def seed_interval(figures: Sequence[float]) -> tuple[float, float] | None:
 
     It says how far other seeds may lie on these same examples; `clustered_interval` says it for other examples.
     """
-    from scipy.stats import t
-
     if len(figures) < 2:
         return None
+    from scipy.stats import t
+
     mean, error = np.mean(figures), np.std(figures, ddof=1) / len(figures) ** 0.5
     reach = t.ppf((1 + LEVEL) / 2, len(figures) - 1) * error
     return float(mean - reach), float(mean + reach)

@@ -197,6 +197,7 @@ def test_a_title_says_what_the_figures_say(name: str) -> None:
 def test_a_picture_is_svg_in_the_colour_of_the_text_and_nothing_more(name: str) -> None:
     chart = _all()[name]
     assert chart is not None
+    chart.picture.to_dict()  # raises where it is not as Altair's schema has it
     svg = chart.svg(400)
     assert 'width="400"' in svg.split(">")[0]
     assert "currentColor" in svg
