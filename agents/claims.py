@@ -92,7 +92,7 @@ class _Passage:
         if (self.share(sentence) + 1) / 2 < ENOUGH:
             return ""
         stems = {_stem(word) for word in _telling(_words(sentence))}
-        return min(self.windows, key=lambda window: (-len(stems & self.windows[window]), len(window)))
+        return min(self.windows, key=lambda window: (-len(stems & self.windows[window]), len(window)), default="")
 
 
 def _likeness(said: Sequence[str], near: Sequence[Sequence[str]]) -> list[list[float]]:

@@ -132,7 +132,7 @@ class Conversation:
             self._config | {"callbacks": [stop]},
             context=context,
             stream_mode=STREAMED,
-            durability="sync" if self.memory else "exit",
+            durability="sync" if self.memory else "async",
         )
         for kind, part in self._turns.run(steps, stop):
             if kind == "messages":

@@ -76,6 +76,11 @@ def test_what_claims_nothing_is_not_marked(sentence: str) -> None:
     assert check_claims(sentence, []) == []
 
 
+def test_a_source_without_text_says_nothing_whatever_it_is_called() -> None:
+    empty = Evidence("", "moons of the planets.md", (0, 0), 0.9)
+    assert [claim.n for claim in check_claims("The planets have moons.", [empty])] == [None]
+
+
 NEPTUNE = "Neptune has sixteen moons. I could not find their names."
 
 
