@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from time import perf_counter
 from typing import Any
+from uuid import uuid4
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolCall, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -60,9 +61,10 @@ class Conversation:
         start = perf_counter()
         with self.memory.turn(self.id, question) if self.memory else nullcontext():
             asked, notes, said = self._prepared(question)
+            self._note(asked)
             context = self._context(said)
             if self.team:
-                done = yield from self._run_team(asked, context)
+                done = yield from self._run_team(context)
                 state, said, trace = self._snapshot().values, [*said, *done["messages"]], done["trace"]
             else:
                 state = yield from self._run(asked, context)
@@ -120,19 +122,27 @@ class Conversation:
         state["summary"] = made.summary
         return state, [made.note], made.said
 
+    def _note(self, asked: State) -> None:
+        """Write the question down before anybody works on it: whoever ends the process then loses the answer alone.
+
+        The messages get ids, by which the graph knows them when it is given them again.
+        """
+        for message in asked["messages"]:
+            message.id = uuid4().hex
+        self._graph.update_state(self._config, asked, as_node=START)
+
     def _run(self, asked: State, context: Context) -> Generator["str | ToolRun", None, dict[str, Any]]:
         """Let the graph answer, and return the state that it ends in."""
         calls: dict[str | None, ToolCall] = {}
         state: dict[str, Any] = {}
         stop = Stop()
-        # sync: written before the next step begins, so that whoever ends the process loses the step it was at alone.
         steps: Any = partial(
             self._graph.stream,
             asked,
             self._config | {"callbacks": [stop]},
             context=context,
             stream_mode=STREAMED,
-            durability="sync" if self.memory else "async",
+            durability="exit",  # each step written would be all messages written again
         )
         for kind, part in self._turns.run(steps, stop):
             if kind == "messages":
@@ -151,12 +161,8 @@ class Conversation:
                         yield ToolRun.of(calls[message.tool_call_id], message)
         return state
 
-    def _run_team(self, asked: State, context: Context) -> Generator["str | ToolRun", None, TeamState]:
-        """Let the team answer, and note what it found and said as this turn's messages; return how it ended.
-
-        The question is noted before it begins: whoever ends the process loses the answer alone.
-        """
-        self._graph.update_state(self._config, asked, as_node=START)
+    def _run_team(self, context: Context) -> Generator["str | ToolRun", None, TeamState]:
+        """Let the team answer, and note what it found and said as this turn's messages; return how it ended."""
         done, stop, told = opening(self._snapshot().values), Stop(), 0  # type: ignore[arg-type]
         steps: Any = partial(
             build_team(self.catalogue).stream,
