@@ -9,7 +9,7 @@ from evals.grading import CITED
 from evals.manifest import SCHEMA
 from evals.records import Record
 from evals.scenarios import Plan, kind_of
-from evals.suite import Suite
+from evals.suite import recorded_suite
 from lab.datasets import Dataset, Example
 from lab.errors import BakeoffError
 
@@ -44,7 +44,7 @@ def known_of(manifest: Mapping[str, Any]) -> Known:
     Raises:
         BakeoffError: the data are not there any more, or have changed since.
     """
-    suite = Suite.model_validate(manifest["suite"], context={"folder": manifest.get("suite_folder") or ""})
+    suite = recorded_suite(manifest)
     limit = manifest.get("limit", manifest["dataset"]["test"])
     plan = kind_of(suite.kind).plan(suite, None if limit is None else str(limit))
     before, now = manifest["dataset"]["fingerprint"], plan.data["fingerprint"]

@@ -10,7 +10,7 @@ import streamlit as st
 from evals.advice.candidates import Basis, read_basis
 from evals.records import Record
 from evals.runner import MANIFEST, MEASUREMENTS, RECORDS, RESULTS, Run
-from evals.suite import Suite
+from evals.suite import Suite, recorded_suite
 from lab.prices import PriceList
 from lab.workspace import Workspace, read_json
 
@@ -105,7 +105,7 @@ def _summary(folder: str, manifest_stamp: Stamp | None, results_stamp: Stamp | N
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)
 def _suite(folder: str, state: Stamp | None) -> Suite:
-    return Suite.model_validate(Run(Path(folder)).manifest["suite"])
+    return recorded_suite(Run(Path(folder)).manifest)
 
 
 @st.cache_resource(max_entries=KEPT, show_spinner=False)

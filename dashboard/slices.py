@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from evals.records import Record
 from evals.runner import Run
 from evals.scenarios import grader_of, kind_of
-from evals.suite import Suite
+from evals.suite import Suite, recorded_suite
 
 PLACES = ("scenario", "step", "test")
 
@@ -75,5 +75,5 @@ class _SlicedRun(Run):
 
     def primary(self, records: Sequence[Record] | None = None) -> ByArm:
         """Return of each arm the records of the slice."""
-        suite = Suite.model_validate(self.manifest["suite"])
+        suite = recorded_suite(self.manifest)
         return self.slice.of(suite, self.known if records is None else records)

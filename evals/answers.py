@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from evals.manifest import deciding_settings, model_fingerprint
 from lab.devices import choose_device
+from lab.errors import BakeoffError
 from lab.llm import BaseLLM, LabelPrompt, LabelScores
 from lab.workspace import Workspace, fingerprint
 
@@ -111,8 +112,15 @@ def _open() -> sqlite3.Connection:
     path = Workspace.current().home / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     table = sqlite3.connect(path, timeout=WAIT)
-    table.execute("PRAGMA journal_mode=WAL")  # many may read while one writes
-    table.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
+    try:
+        table.execute("PRAGMA journal_mode=WAL")  # many may read while one writes
+        table.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT NOT NULL) WITHOUT ROWID")
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.OperationalError):  # busy, or no room: the file is none the worse
+            raise
+        table.close()
+        fix = f"remove {path}: what is kept there is asked again"
+        raise BakeoffError("the answers of base LLMs in SQLite", str(error), fix) from error
     return table
 
 

@@ -35,7 +35,7 @@ class Budget:
         Raises:
             BakeoffError: dollars are to be counted, but the price of an LLM or of this machine's hour is unknown.
         """
-        self._minutes, self._usd, self._spent = minutes, usd, 0.0
+        self._minutes, self._usd, self._spent, self._uncounted = minutes, usd, 0.0, ""
         self.begin()
         self._prices = prices or PriceList({})
         for arm in arms if usd is not None else ():
@@ -50,6 +50,12 @@ class Budget:
         if self._usd is not None:
             cost = Effort.of(parts).usd(self._prices.of(str(arm.llm)), settings().usd_per_hour, arm.is_local)
             self._spent += cost or 0.0
+
+    def lose_count(self, arm: Arm) -> None:
+        """Hear that an arm's LLM gave answers and told no tokens: no limit in dollars can be kept then."""
+        price = self._prices.of(str(arm.llm))
+        if self._usd is not None and price is not None and price.billed == "tokens":
+            self._uncounted = str(arm.llm)
 
     @property
     def counts_usd(self) -> bool:
@@ -73,8 +79,11 @@ class Budget:
         """Raise if nothing is left.
 
         Raises:
-            BudgetSpent: the time is over, or the money is spent.
+            BudgetSpent: the time is over, or the money is spent, or nobody knows how much of it.
         """
+        if self._uncounted:
+            why = f"{self._uncounted} tells no tokens, so that --budget-usd cannot be kept"
+            raise BudgetSpent(f"{why}; the same command with --max-minutes in its place")
         if self._ends is not None and time.monotonic() >= self._ends:
             raise BudgetSpent(f"{self._minutes:g} minutes are over; the same command")
         if self._usd is not None and self._spent >= self._usd:

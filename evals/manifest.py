@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import SecretStr
 
-from evals.suite import READ_BY, ApproachName, Arm, Suite
+from evals.suite import READ_BY, ApproachName, Arm, Suite, recorded_suite
 from lab.devices import choose_device, choose_precision
 from lab.embeddings import EMBEDDED_MINILM
 from lab.errors import BakeoffError
@@ -197,7 +197,7 @@ def _bare(value: str) -> str:
 
 def _by_arm(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Return the manifest with its suite's arms under their keys, so that arms in another order are the same."""
-    suite = Suite.model_validate(manifest["suite"])
+    suite = recorded_suite(manifest)
     arms = {arm.key: arm.model_dump() for arm in suite.arms}
     return {**manifest, "suite": {**manifest["suite"], "arms": arms}}
 

@@ -12,7 +12,9 @@ import orjson
 
 from evals.approach import Prediction
 from lab.datasets import Example
+from lab.errors import BakeoffError
 from lab.llm import FailureKind
+from lab.text import clean
 
 ROW = orjson.OPT_APPEND_NEWLINE | orjson.OPT_SERIALIZE_NUMPY
 
@@ -78,10 +80,10 @@ class Record:
             **question._asdict(),
             text=example.text,
             target=example.label,
-            label=prediction.label,
-            failure=prediction.failure,
+            label=prediction.label and clean(prediction.label),
+            failure=prediction.failure and clean(prediction.failure),
             scores={label: round(score, 6) for label, score in prediction.scores.items()},
-            evidence=list(prediction.evidence),
+            evidence=[clean(source) for source in prediction.evidence],
             tokens=prediction.tokens,
             seconds=round(seconds, 6),
             failure_kind=prediction.failure_kind,
@@ -127,10 +129,21 @@ class Journal:
             os.fsync(file.fileno())
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """Yield all rows, oldest first; a line that is still being written is not one yet."""
+        """Yield all rows, oldest first; a line that is still being written is not one yet.
+
+        Raises:
+            BakeoffError: a line is no JSON; names it.
+        """
         if self._path.exists():
             with self._path.open("rb") as file:  # a line may be cut off inside a character
-                yield from (orjson.loads(line) for line in file if line.endswith(b"\n"))
+                yield from (self._row(number, line) for number, line in enumerate(file, 1) if line.endswith(b"\n"))
+
+    def _row(self, number: int, line: bytes) -> dict[str, Any]:
+        try:
+            return orjson.loads(line)  # type: ignore[no-any-return]
+        except orjson.JSONDecodeError as error:
+            fix = "restore the file, or remove that line: what it answered is asked again"
+            raise BakeoffError(f"JSON in {self._path}, line {number}", str(error), fix) from None
 
     def _drop_cut_line(self) -> None:
         """Drop what a crash left, once: whole lines follow."""

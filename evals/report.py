@@ -16,7 +16,7 @@ from evals.reporting.tables import COST_HEADERS, cost_cells
 from evals.runner import MANIFEST, Run
 from evals.scenarios import Fits, PricedFit, PricedFits, kind_of
 from evals.scenarios.portability import swaps
-from evals.suite import Arm, Suite
+from evals.suite import Arm, Suite, recorded_suite
 from evals.verdict import Verdict, decide, unfinished
 from lab.errors import BakeoffError
 from lab.prices import Price, PriceList, load_prices
@@ -43,7 +43,7 @@ def read(run: Run) -> Contents:
     Where no answer is still to come, results.json is written into its folder.
     """
     manifest = run.manifest
-    suite = Suite.model_validate(manifest["suite"])
+    suite = recorded_suite(manifest)
     kind = kind_of(suite.kind)
     records, measured, fits = run.records(), run.measured(), run.fits()
     by_arm = run.primary(records)

@@ -12,7 +12,7 @@ from evals.records import Record
 from evals.report import score
 from evals.runner import Run, run_suite
 from evals.scenarios import kind_of
-from evals.suite import Suite
+from evals.suite import Suite, recorded_suite
 from lab.console import Console
 from lab.devices import choose_device
 from lab.errors import BakeoffError, GateFailed
@@ -86,7 +86,7 @@ def reproduce(run: Run) -> Reproduction:
     with lock(home.with_suffix(".lock"), f"the reproduction of {run.id}"):
         Console().note(f"runs {run.id} again in {home}, an empty workspace: trains and indexes anew, reuses nothing")
         with overridden(_surroundings(manifest, home)):
-            suite = Suite.model_validate(manifest["suite"], context={"folder": manifest.get("suite_folder") or ""})
+            suite = recorded_suite(manifest)
             _check_data(manifest, suite)
             fresh = run_suite(suite, _limit(manifest))
         target = run.folder.with_name(f"{run.id}-reproduced-{datetime.now(UTC):%Y%m%dT%H%M%S}")

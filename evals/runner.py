@@ -17,7 +17,7 @@ from evals.metrics import Measured
 from evals.parallel import Crew, WorkersLost, performed
 from evals.records import Journal, Outcome, Question, Record, read_outcomes, read_records
 from evals.scenarios import Moment, Plan, Scenario, grader_of, kind_of
-from evals.suite import Arm, Suite
+from evals.suite import Arm, Suite, recorded_suite
 from evals.work import Piece, Task, chunks
 from lab.console import Bar, Console, progress
 from lab.datasets import Dataset
@@ -75,7 +75,7 @@ class Run:
 
         `records` are all of the run's, where they have been read already.
         """
-        suite = Suite.model_validate(self.manifest["suite"])
+        suite = recorded_suite(self.manifest)
         kind, graded = kind_of(suite.kind), grader_of(suite.kind)
         found: dict[str, list[Record]] = {arm.key: [] for arm in suite.arms}
         for record in self.records() if records is None else records:
@@ -162,6 +162,7 @@ def run_suite(
             write_text(folder / PRICES, prices.read_text(encoding="utf-8"))
         ledger, budget = _Ledger(run, suite, plan.scenarios, retry_failures, fresh), budget or Budget(suite.arms)
         _count_paid(run, suite, budget)
+        but_not_anew = " without --fresh" if fresh else ""
         try:
             budget.check()
             if crew.is_alone:
@@ -170,9 +171,10 @@ def run_suite(
                 _side_by_side(ledger, suite, budget, crew)
         except BudgetSpent as spent:
             if any(map(ledger.left, suite.arms)):
-                Console().warn(f"stopped, {spent} goes on where this one was")
+                Console().warn(f"stopped, {spent}{but_not_anew} goes on where this one was")
         for arm, said in ledger.broke.items():
-            Console().warn(f"{arm} stopped, its provider's credit is used up ({said}); the same command goes on")
+            why = f"{arm} stopped, its provider's credit is used up ({said})"
+            Console().warn(f"{why}; the same command{but_not_anew} goes on")
     return run
 
 
@@ -345,6 +347,8 @@ def _take(piece: Piece, ledger: _Ledger, budget: Budget, bar: Bar) -> None:
     ledger.take(piece)
     bar.advance(len(piece.records))
     budget.spend(piece.arm, piece)
+    if piece.tells_no_tokens:
+        budget.lose_count(piece.arm)
     if piece.moment and not piece.seconds and not piece.fit.reused:  # an earlier run has paid for what is reused
         budget.spend(piece.arm, piece.fit)
     budget.check()

@@ -1,6 +1,7 @@
 """A suite: a dataset, the approaches to compare and how, in a YAML file that a user can copy."""
 
 import re
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from finetune import Hyperparameters
 from lab.errors import BakeoffError
 from lab.llm import canonical_name
-from lab.settings import settings
+from lab.settings import LARGEST_SEED, settings
 
 ApproachName = Literal[
     "majority",
@@ -132,6 +133,11 @@ class Arm(BaseModel):
         return self.approach in USES_LLM or (self.llm is not None and self.approach not in get_args(ApproachName))
 
     @property
+    def always_asks(self) -> bool:
+        """Tell whether a base LLM is asked for each answer; a hybrid or an agent may do without."""
+        return self.uses_llm and self.approach not in ("hybrid", "agent")
+
+    @property
     def is_local(self) -> bool:
         """Tell whether all of it is computed on this machine, by no remote LLM."""
         return self.llm is None or self.llm.startswith("embedded:")
@@ -175,7 +181,7 @@ class Suite(BaseModel):
     label_column: str = "label"
     instruction: str = PLAIN_INSTRUCTION
     budgets: str = ""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     repeats: int = Field(default=1, ge=1, le=100)
     train_limit: int | None = Field(default=None, ge=1)
     test_limit: int | None = Field(default=None, ge=1)
@@ -328,25 +334,45 @@ def load_suite(name: str, llm: str | None = None, quick: bool = False) -> Suite:
     return suite
 
 
+def recorded_suite(manifest: Mapping[str, Any]) -> Suite:
+    """Return the suite that a run's manifest holds, its own classes found where they were.
+
+    Raises:
+        BakeoffError: it names what this Bakeoff does not know, as an approach that is no longer installed.
+    """
+    context = {"folder": manifest.get("suite_folder") or ""}
+    try:
+        return Suite.model_validate(manifest["suite"], context=context)
+    except ValidationError as error:
+        fix = "install what the run used, or run its suite again"
+        raise BakeoffError("the suite of a run that is kept", _first(error), fix) from None
+
+
 def _built_in() -> Path:
     return Path(str(files("evals"))) / "suites"
 
 
 def _quickened(document: Any) -> Any:
     """Return the suite with the fields under `quick:` in place; its hyperparameters go to every arm that has some."""
-    if not isinstance(document, dict) or not isinstance(document.get("quick"), dict):
+    if not isinstance(document, dict) or not isinstance(document.get("arms"), list):
+        return document  # which is then refused for what it is
+    if not isinstance(document.get("quick"), dict):
         raise BakeoffError("a suite with a quick form", "no quick: in it", "leave out --quick, or add the fields")
     changes = dict(document["quick"])
     knobs = changes.pop("hyperparameters", {})
     arms = [
-        arm | {"hyperparameters": arm["hyperparameters"] | knobs} if "hyperparameters" in arm else arm
-        for arm in document.get("arms") or []
+        arm | {"hyperparameters": arm["hyperparameters"] | knobs} if _has_knobs(arm) else arm
+        for arm in document["arms"]
     ]
     return document | {"arms": arms} | changes
+
+
+def _has_knobs(arm: Any) -> bool:
+    return isinstance(arm, dict) and isinstance(arm.get("hyperparameters"), dict)
 
 
 def _first(error: Exception) -> str:
     if isinstance(error, ValidationError):
         first = error.errors(include_url=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg'].lower()}"
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg'][:1].lower()}{first['msg'][1:]}"
     return " ".join(str(error).split())[:200]

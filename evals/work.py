@@ -90,6 +90,12 @@ class Piece:
     trouble: str = ""
     broke: str = ""
 
+    @property
+    def tells_no_tokens(self) -> bool:
+        """Tell whether a remote LLM has answered and nobody said how many tokens that took."""
+        paid = any(record.label is not None and not record.reused for record in self.records)
+        return paid and not self.tokens and not self.arm.is_local and self.arm.always_asks
+
 
 def perform(task: Task) -> Iterator[Piece]:
     """Do a task, and yield what comes of it the moment it is known."""

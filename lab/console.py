@@ -62,7 +62,7 @@ class Console:
         """Print a table as the answer, numbers to the right; complete also when the output is not a terminal."""
         if not self._stdout.is_terminal:
             self._stdout.width = 160
-        table = Table(title=title and printable(title), title_justify="left")
+        table = Table(title=title and Text(printable(title)), title_justify="left")
         cells = [[Text(printable(str(cell))) for cell in row] for row in rows]
         for number, header in enumerate(headers):
             numeric = all(re.fullmatch(r"[-–\d.,% ]*", row[number].plain) for row in cells)

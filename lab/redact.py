@@ -16,7 +16,7 @@ PLACE = re.compile(r"_(FILE|PATH|DIR|DIRECTORY|URL|URI|NAME)$")  # tells where a
 LEAST = 8  # characters of a secret in the environment; a shorter one would blot out ordinary words
 
 
-def reason(error: Exception) -> str:
+def reason(error: BaseException) -> str:
     """Return the first line of an error, cut at 200 characters, every secret masked."""
     lines = str(error).strip().splitlines()
     return redacted(lines[0] if lines else type(error).__name__)[:LONGEST]

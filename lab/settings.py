@@ -20,6 +20,8 @@ from pydantic_settings import (
 
 from lab.errors import BakeoffError
 
+LARGEST_SEED = 2**32 - 101  # what NumPy takes, with room for the seeds of a hundred repeats
+
 
 def _customary(name: str) -> AliasChoices:
     """The name everybody already exports (OPENAI_API_KEY), and ours (BAKEOFF_OPENAI_API_KEY)."""

@@ -28,8 +28,16 @@ class Workspace:
 
     @classmethod
     def current(cls) -> "Workspace":
-        """Return the workspace that the settings name."""
-        return cls(settings().home, settings().cache)
+        """Return the workspace that the settings name.
+
+        Raises:
+            BakeoffError: it would lie in a file.
+        """
+        home = settings().home
+        there = next((path for path in (home, *home.absolute().parents) if path.exists()), None)
+        if there is not None and not there.is_dir():
+            raise BakeoffError("a folder for the workspace", f"the file {there}", "set BAKEOFF_HOME to a folder")
+        return cls(home, settings().cache)
 
     @property
     def runs(self) -> Path:

@@ -11,7 +11,7 @@ from evals.costs import Effort, UnitCosts, machine_cost
 from evals.metrics import outcomes
 from evals.records import Record
 from evals.runner import RESULTS, Run
-from evals.suite import Arm, Suite
+from evals.suite import Arm, Suite, recorded_suite
 from evals.verdict import RETRIEVED, SIGNIFICANT, TUNED
 from lab.errors import BakeoffError
 from lab.prices import Price, PriceList
@@ -176,7 +176,7 @@ def read_candidates(run: Run, document: Mapping[str, Any], prices: PriceList) ->
         document: its results.json.
         prices: of base LLMs.
     """
-    suite = Suite.model_validate(run.manifest["suite"])
+    suite = recorded_suite(run.manifest)
     rows, ruled_out = _measured(suite, document)
     path = run.folder / KEPT
     kept = read_json(path) if path.exists() else {}
@@ -198,7 +198,7 @@ def keep_facts(run: Run, document: Mapping[str, Any], records: Mapping[str, Sequ
         document: its results.json.
         records: of each arm, those that count for the main table.
     """
-    suite = Suite.model_validate(run.manifest["suite"])
+    suite = recorded_suite(run.manifest)
     measured, _ = _measured(suite, document)
     found = {(c["a"], c["b"]) for c in document["comparisons"] if c["metric"] == "accuracy"}
     missing = [pair for pair in combinations(measured, 2) if not {pair, pair[::-1]} & found]

@@ -18,6 +18,7 @@ from lab.llm import resolve_llm
 from lab.redact import reason
 from lab.workspace import fingerprint
 
+MOST_TOKENS = 2**53
 HANDBOOK = 'see "Your own approach" in the handbook'
 T = TypeVar("T")
 
@@ -36,7 +37,7 @@ def own_approach(arm: Arm) -> "Own":
             return found(**options)
         except BakeoffError:
             raise
-        except Exception as error:  # whatever the user's constructor raises
+        except (Exception, SystemExit) as error:  # whatever the user's constructor raises
             raise BakeoffError(
                 f"{arm.approach} to take its options", _said(error), "correct options: or the class"
             ) from error
@@ -87,7 +88,7 @@ def _imported(module: str, arm: Arm) -> Any:
         raise BakeoffError(
             f"a module {module}", where, f"correct approach: {arm.approach}, or put {module}.py there"
         ) from None
-    except Exception as error:  # a user's module can raise anything, a syntax error included
+    except (Exception, SystemExit) as error:  # a user's module can raise anything, a syntax error included
         raise BakeoffError(f"{module} to be importable", _said(error), f"correct {module}.py") from error
 
 
@@ -133,15 +134,25 @@ class Own:
         start = time.perf_counter()
         self._asked(work)
         own = getattr(self._own, "fitted", None)
-        self.fitted = own if isinstance(own, Fit) else Fit(time.perf_counter() - start)
+        self.fitted = self._checked(own) if isinstance(own, Fit) else Fit(time.perf_counter() - start)
         return self
+
+    def _checked(self, fit: Fit) -> Fit:
+        """Return what the user's object says of its fit, if it can be counted."""
+        try:
+            seconds, counts = float(fit.seconds), [_count(fit.tokens), _count(fit.output_tokens)]
+            if not 0 <= seconds < math.inf:
+                raise ValueError(seconds)
+        except (TypeError, ValueError, OverflowError):
+            raise BakeoffError(f"seconds and tokens from 0 on in {self.name}.fitted", f"{fit}", HANDBOOK) from None
+        return Fit(seconds, bool(fit.reused), str(fit.note), *counts)
 
     def _asked(self, work: Callable[[], T]) -> T:
         try:
             return work()
         except BakeoffError:
             raise
-        except Exception as error:  # whatever the user's code raises
+        except (Exception, SystemExit) as error:  # whatever the user's code raises
             raise BakeoffError(f"{self.name} to do its work", _said(error), "correct the class") from error
 
     def _prediction(self, answer: object) -> Prediction:
@@ -157,9 +168,9 @@ class Own:
             answer.failure,
             {str(label): float(score) for label, score in answer.scores.items()},
             tuple(str(source) for source in answer.evidence),
-            int(answer.tokens),
+            _count(answer.tokens),
             answer.failure_kind,
-            output_tokens=int(answer.output_tokens),
+            output_tokens=_count(answer.output_tokens),
         )
         if not all(map(math.isfinite, answer.scores.values())):
             return Prediction(None, "gave a score that is no finite number", tokens=answer.tokens)
@@ -170,5 +181,16 @@ class Own:
         return Prediction(None, f"answered {answer.label[:80]!r}, which is no label", tokens=answer.tokens)
 
 
-def _said(error: Exception) -> str:
+def _count(number: Any) -> int:
+    """Return a number of tokens.
+
+    Raises:
+        ValueError: it is negative, or more than there are.
+    """
+    if not 0 <= int(number) <= MOST_TOKENS:
+        raise ValueError(f"{number} tokens")
+    return int(number)
+
+
+def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {reason(error)}"

@@ -10,6 +10,7 @@ from evals.commands.printing import print_forecast, print_run, tell_forecast
 from lab.command_app import Json, command_app
 from lab.console import Console
 from lab.errors import BakeoffError
+from lab.settings import LARGEST_SEED
 
 if TYPE_CHECKING:
     from evals.budget import Budget
@@ -52,12 +53,13 @@ def eval_(
     instruction: Instruction = None,
     llm: Annotated[str | None, typer.Option(help="The base LLM of the arms that name none.")] = None,
     limit: Annotated[str | None, typer.Option(help="Test texts: a count (60) or a fraction (0.1).")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, help="Seeds the split and the training.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=LARGEST_SEED, help="Seeds the split and the training.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="The suite's small form, in minutes.")] = False,
     only: Names = None,
     skip: Names = None,
     estimate: Estimate = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Run anew; an earlier run of the same is kept aside.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a run that was cut off: as without it.")] = False,
     retry_failures: Annotated[bool, typer.Option("--retry-failures", help="Ask again where an arm failed.")] = False,
     max_minutes: Annotated[float | None, typer.Option(min=0, help="Stop cleanly after so many minutes.")] = None,
     budget_usd: Annotated[float | None, typer.Option(min=0, help="Stop cleanly once so much is spent.")] = None,
@@ -74,6 +76,8 @@ def eval_(
     """
     if list_:
         return _list(json)
+    if fresh and resume:
+        raise BakeoffError("--fresh or --resume", "both", "leave one out")
     from evals.budget import Budget
     from evals.forecast.forecast import keep_outcome
     from evals.forecast.forecasting import forecast_run
@@ -141,11 +145,15 @@ def _chosen(
     """Return the suite as the flags have it, and what is to be said of the user's own data."""
     from evals.own_data import own_suite
     from evals.suite import ASKING, load_suite
+    from lab.datasets.study import SETS
 
     if data:
         chosen, remarks = own_suite(data, suite, changes, llm, quick, limited=limit is not None)
     else:
         chosen, remarks = load_suite(suite or "sentiment", llm, quick).model_copy(update=changes), []
+        if {"text_column", "label_column"} & changes.keys() and chosen.dataset in SETS:
+            fix = "name your file with --data, or leave the columns out"
+            raise BakeoffError("columns of a file of your own", f"the built-in {chosen.dataset}", fix)
     if "documents" in changes and chosen.kind not in ASKING:
         fix = "leave out --documents, or give questions: a file with the columns question and answer"
         raise BakeoffError("documents for questions alone", f"a suite of labelled texts, {chosen.name}", fix)

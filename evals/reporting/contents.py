@@ -6,7 +6,7 @@ from typing import Any
 
 from evals.metrics import Measured
 from evals.records import Record
-from evals.suite import Suite
+from evals.suite import recorded_suite
 from lab.workspace import fingerprint
 
 SHOWN_ERRORS, SHOWN_FAILURES = 30, 100  # more nobody reads
@@ -67,7 +67,7 @@ def contents_of(
         measured: of each arm beside its answers.
         by_arm: the records that count for the main table.
     """
-    reference = Suite.model_validate(manifest["suite"]).reference_key
+    reference = recorded_suite(manifest).reference_key
     failures = {(r.arm, _cut(r.failure)) for own in by_arm.values() for r in own if r.failure}
     notes = {key: one.fit.note for key, one in measured.items() if one.fit.note}
     return Contents(document, manifest, reference, notes, sorted(failures), _disputed(by_arm, reference or ""))

@@ -70,7 +70,7 @@ def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Findin
     """Return how each arm answers each kind of question, when it keeps silent, and what retrieval adds to the LLM."""
     answered = {arm.key: [r for r in records if r.arm == arm.key and r.label is not None] for arm in suite.arms}
     own = {arm: rows for arm, rows in answered.items() if rows}
-    return [_answers(own), _silence(own), _gains(suite, own)]
+    return [_answers(own), _silence(own), *(_gains(suite, own, first) for first in _with_rivals(suite, own))]
 
 
 def _answers(own: Mapping[str, Sequence[Record]]) -> Finding:
@@ -123,16 +123,21 @@ def _silence(own: Mapping[str, Sequence[Record]]) -> Finding:
     )
 
 
-def _gains(suite: Suite, own: Mapping[str, Sequence[Record]]) -> Finding:
-    """Return the reference beside each other arm on each kind of question, paired."""
+def _with_rivals(suite: Suite, own: Mapping[str, Sequence[Record]]) -> list[str]:
+    """Return the reference, if it answered and is not alone."""
     first = suite.reference_key
+    return [first] if first is not None and first in own and len(own) > 1 else []
+
+
+def _gains(suite: Suite, own: Mapping[str, Sequence[Record]], first: str) -> Finding:
+    """Return the reference beside each other arm on each kind of question, paired."""
     kinds = list(dict.fromkeys(record.test for records in own.values() for record in records))
     handled = {
         f"{arm}\0{kind}": outcomes([graded(record) for record in records if record.test == kind])
         for arm, records in own.items()
         for kind in kinds
     }
-    pairs = [(f"{first}\0{kind}", f"{arm}\0{kind}") for arm in own for kind in kinds if first in own and arm != first]
+    pairs = [(f"{first}\0{kind}", f"{arm}\0{kind}") for arm in own for kind in kinds if arm != first]
     rows: list[dict[str, Any]] = [
         {"a": first, "b": arm, "questions": kind, "n": found.n, "p_adjusted": found.p_adjusted}
         | {"difference": found.difference, "ci": list(found.ci)}

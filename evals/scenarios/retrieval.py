@@ -92,7 +92,7 @@ def _found(own: Mapping[str, Sequence[Record]], kinds: Sequence[str], seed: int)
         for arm, records in own.items():
             asked = [record for record in records if record.target and kind in _kinds(record)]
             figures = {
-                name: {"value": float(np.mean(values)), "ci": list(mean_interval(values, seed))}
+                name: {"value": float(np.mean(values)), "ci": list(_interval(values, seed))}
                 for name, measure in measures.items()
                 if (values := [measure(record) for record in asked])
             }
@@ -102,9 +102,17 @@ def _found(own: Mapping[str, Sequence[Record]], kinds: Sequence[str], seed: int)
         ["questions", "arm", "n", *(f"recall@{k}" for k in CUTOFFS), "MRR", "nDCG@10"],
         [[_shown(row["questions"]), row["arm"], row["n"], *(_cell(row[name]) for name in measures)] for row in rows],
         "Recall@k: share of the questions with a marked passage among the first k. MRR: mean of 1 / place. In per cent,"
-        " with 95 % bootstrap intervals over questions; ten passages are asked for, and no threshold is applied.",
+        " with 95 % intervals over questions, Wilson's for shares, else bootstrap; ten passages are asked for, and no"
+        " threshold is applied.",
         {"found": rows},
     )
+
+
+def _interval(values: Sequence[float], seed: int) -> tuple[float, float]:
+    """Return the 95 % interval of a mean: Wilson's of a share, else by bootstrap."""
+    if all(value in (0, 1) for value in values):
+        return wilson(sum(values), len(values))
+    return mean_interval(values, seed)
 
 
 def _compared(suite: Suite, own: Mapping[str, Sequence[Record]], kinds: Sequence[str]) -> list[Finding]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from lab.datasets.examples import Dataset, Example
 from lab.errors import BakeoffError
+from lab.text import clean
 
 Row = tuple[int, Mapping[str, Any]]
 
@@ -71,7 +72,7 @@ def _left_out(name: str, empty: list[int]) -> tuple[str, ...]:
 
 def _cell(value: object) -> str:
     """Return a cell as clean text; a NaN, which Parquet files of pandas hold for 'none', is empty."""
-    return "" if value is None or value != value else str(value).strip()
+    return "" if value is None or value != value else clean(str(value)).strip()
 
 
 def _csv_rows(path: Path) -> Iterator[Row]:

@@ -70,11 +70,6 @@ def merge_places(first: str, last: str) -> str:
     return first if first == last else f"{unit}s {number}-{last.rpartition(' ')[2]}"
 
 
-def clean(text: str) -> str:
-    """Return a text that can be stored: lone surrogates and NUL, which UTF-8 and SQLite refuse, become U+FFFD."""
-    return re.sub("[\ud800-\udfff\0]", "\ufffd", text)
-
-
 def _small(text: str, blocks: Iterable[Block]) -> Iterator[Span]:
     for block in blocks:
         if len(block) <= LONGEST:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from rag.reading.chunks import clean
+from lab.text import clean
 from rag.reading.unreadable import Unreadable
 
 LARGEST_OPENED_MB = 300  # of all that is packed in an office document

@@ -4,8 +4,9 @@ import os
 import stat
 from pathlib import Path
 
+from lab.text import clean
 from rag.reading import written
-from rag.reading.chunks import Document, Piece, clean, pack
+from rag.reading.chunks import Document, Piece, pack
 from rag.reading.extraction import extract
 from rag.reading.kinds import WRITTEN, Kind
 from rag.reading.markdown import markdown

@@ -10,7 +10,8 @@ from typing import Any
 
 from lab.datasets import read_rows
 from lab.errors import BakeoffError
-from rag.reading.chunks import Block, Document, Piece, clean, merge_places, pack
+from lab.text import clean
+from rag.reading.chunks import Block, Document, Piece, merge_places, pack
 from rag.reading.origins import Columns
 from rag.reading.unreadable import Unreadable
 

@@ -15,7 +15,7 @@ from evals.runner import Run
 from lab.llm import resolve_llm
 from lab.prices import load_prices
 from tests.world.openai import MODEL, OpenAIServer
-from tests.world.scripted import ScriptedServer, says
+from tests.world.scripted import Message, ScriptedServer, says
 from tests.world.server import Answer, Fault
 
 PRICES = "models: {'openai:smollm2': {input: 1.0e+6, output: 5.0e+6, as_of: 2026-01-01, source: s}}"  # $1, $5 a token
@@ -128,6 +128,30 @@ def test_own_prices_stay_with_the_run_and_what_is_written_has_its_own(
         del record["output_tokens"], record["reused"]
     Journal(run.folder / "records.jsonl").append(old)
     assert score(run)["results"][0]["cost_per_1k_usd"] == pytest.approx(30_000), "what is not told apart counts as read"
+
+
+def test_a_budget_in_dollars_stops_where_nobody_tells_tokens(
+    suite: Suite, priced: tuple[ScriptedServer, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, prices = priced
+    server.script.extend([_without_usage(message) for message in ANSWER] * 3)
+    run = run_suite(suite, "3", budget=Budget(suite.arms, usd=1000, prices=load_prices(prices)))
+    assert len(run.records()) == 1, "what has been paid for is kept"
+    assert f"openai:{MODEL} tells no tokens, so that --budget-usd cannot be kept" in capsys.readouterr().err
+    assert score(run_suite(suite, "3"))["results"][0]["cost_per_1k_usd"] is None
+
+
+def _without_usage(message: Message) -> Answer:
+    choice = {"index": 0, "message": dict(message), "finish_reason": "stop"}
+    return Answer.json({"id": "1", "object": "chat.completion", "created": 1, "model": "x", "choices": [choice]})
+
+
+def test_a_file_of_answers_that_is_none_is_told_in_a_line(suite: Suite, workspace: Path) -> None:
+    workspace.mkdir(exist_ok=True)
+    (workspace / "answers.sqlite").write_bytes(b"no database " * 1000)
+    failures = {record.failure for record in run_suite(suite, "2").records()}
+    assert len(failures) == 1
+    assert "the answers of base LLMs in SQLite" in str(failures.pop())
 
 
 def test_a_budget_is_the_whole_runs_and_latency_calls_are_in_it(

@@ -21,6 +21,7 @@ from evals.approaches.labelling import CONTENT_FREE, fill
 from evals.approaches.own import load_class, own_code
 from evals.approaches.retrieval import Shots
 from evals.approaches.tuned import Tuned
+from evals.records import Question, Record
 from evals.suite import PLAIN_INSTRUCTION, Arm, Suite
 from finetune import Hyperparameters
 from finetune.encoders import LOWER_HALF
@@ -342,6 +343,7 @@ def test_the_handbooks_own_approach_runs(my_csv: Path, bakeoff: Callable[..., Ou
 
 OWN = """
 from evals import Prediction
+from evals.approach import Fit
 
 class Echo:
     def __init__(self, word="x"):
@@ -356,6 +358,15 @@ class Echo:
 
 class Lame:
     def fit(self, train, validation): ...
+
+class Odd(Echo):
+    fitted = Fit("soon")
+    def predict(self, texts):
+        return [Prediction("x", evidence=("cut \\ud83d",), tokens=int(t)) for t in texts]
+
+class Leaver(Echo):
+    def predict(self, texts):
+        raise SystemExit("bye")
 
 class Careful(Echo):
     def update(self, new, gone=None):
@@ -393,6 +404,21 @@ def test_an_own_update_is_used_and_a_word_that_is_no_label_is_a_failure(own_modu
     assert approach.predict(["prediction"])[0].failure == "answered '?', which is no label"
     approach.update(_data(("c", "x")))
     assert approach.predict(["prediction"])[0].label == "x"
+
+
+def test_an_own_class_that_counts_badly_or_leaves_is_said_in_a_line(own_module: str) -> None:
+    data = _data(("a", "x"), ("b", "y"))
+    odd, leaver = (_made(approach=f"{own_module}:{name}", options={}) for name in ("Odd", "Leaver"))
+    with pytest.raises(BakeoffError, match="expected seconds and tokens from 0 on"):
+        odd.fit(data, data)
+    for tokens in ("-5", "1" + "0" * 30):
+        with pytest.raises(BakeoffError, match=f"ValueError: {tokens} tokens"):
+            odd.predict([tokens])
+    (answer,) = odd.predict(["7"])
+    question = Question("odd", "", "", "test", 0, "1")
+    assert Record.of(question, data.examples[0], answer, 0.1).evidence == ["cut \N{REPLACEMENT CHARACTER}"]
+    with pytest.raises(BakeoffError, match="SystemExit: bye"):
+        leaver.fit(data, data).predict(["a"])
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Records, results, verdict and report: what is counted, and how it is shown."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
@@ -22,6 +23,7 @@ from lab.errors import BakeoffError
 from lab.prices import Price
 from lab.statistics import compare
 from lab.workspace import write_json
+from tests.conftest import Outcome
 
 EVIL = "<script>alert(1)</script> & “quotes” \x1b[31m"
 
@@ -222,6 +224,25 @@ def test_a_suite_that_is_none_names_what_is_wrong(text: str, complaint: str) -> 
     Path("x.yaml").write_text(text)
     with pytest.raises(BakeoffError, match=complaint):
         load_suite("x.yaml")
+
+
+@pytest.mark.parametrize("arms", ["[5]", "5", "[{approach: finetuned, hyperparameters: 5}]"])
+def test_the_quick_form_of_a_suite_that_is_none_is_refused_for_what_it_is(arms: str) -> None:
+    Path("mine.yaml").write_text(f"name: mine\nquick: {{test_limit: 5, hyperparameters: {{seed: 1}}}}\narms: {arms}\n")
+    with pytest.raises(BakeoffError, match=r"a suite in mine\.yaml; got arms"):
+        load_suite("mine.yaml", quick=True)
+
+
+def test_flags_that_would_do_nothing_or_crash_later_are_refused(bakeoff: Callable[..., Outcome]) -> None:
+    refused = {
+        ("--text-column", "words"): "expected columns of a file of your own; got the built-in tweets",
+        ("--fresh", "--resume"): "expected --fresh or --resume; got both",
+        ("--seed", "5000000000"): "Invalid value for '--seed'",
+    }
+    for flags, words in refused.items():
+        told = bakeoff("eval", "sentiment", *flags)
+        assert told.code in (1, 2)
+        assert words in told.err
 
 
 def test_suites_by_name_by_arm_and_by_llm() -> None:

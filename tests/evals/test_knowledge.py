@@ -126,7 +126,7 @@ def test_findings_tell_known_figures_for_planted_answers(village: Suite) -> None
         _record("", "", "#11", found, "unanswerable"),
         _record("", "Queen Anne", "#12", found, "unanswerable"),
     ]
-    answers, silence, gains = kind_of("knowledge").findings(village, records, {})
+    answers, silence = kind_of("knowledge").findings(village, records, {})  # one arm alone stands beside no other
     row = answers.data["answers"][0]
     assert [row[name]["value"] for name in ("right", "exact_match", "cited_and_right", "retrieved")] == [
         *(0.75, 0.5, 0.5, 1.0)
@@ -136,7 +136,6 @@ def test_findings_tell_known_figures_for_planted_answers(village: Suite) -> None
     kept = silence.data["abstention"][0]
     assert (kept["abstains_rightly"]["value"], kept["abstains_falsely"]["value"]) == (0.5, 0.25)
     assert kept["right_when_answering"]["value"] == 3 / 4
-    assert gains.rows == [], "one arm alone"
 
 
 def test_the_split_is_the_same_every_time_and_no_question_is_on_two_sides(village: Suite) -> None:

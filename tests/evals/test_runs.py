@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from evals.export import safe_cell
-from evals.gate import FEWEST, tango
+from evals.gate import FEWEST, ArmChange, RunComparison, check_regressions, tango
 from evals.manifest import manifest_differences, model_fingerprint, run_manifest
 from evals.records import Journal
 from evals.runner import MANIFEST, RECORDS
 from evals.suite import Arm, Suite, load_suite
 from lab.datasets import Dataset
+from lab.statistics import compare
 from lab.workspace import read_json
 from tests.conftest import Outcome
 
@@ -170,6 +171,34 @@ def test_the_margin_test_lets_a_loss_of_the_margin_pass_in_one_of_forty() -> Non
     drawn = np.random.default_rng(0).multinomial(200, [0.075, 0.125, 0.8], size=4000)  # truly 5 points worse
     passed = np.mean([tango(int(a), int(b), 200, 0.05) > 1.96 for a, b, _ in drawn])
     assert 0.015 < passed < 0.035
+
+
+def test_a_margin_over_repeats_is_not_shown_by_texts_too_few_for_it() -> None:
+    shares = {f"text-{n}": (n % 3) / 2 for n in range(60)}  # of two seeds, the same in both runs
+    (found,) = compare([("a", "b")], {"a": shares, "b": shares}, 0)
+    change = ArmChange("probe", 60, (0.5, 0.5), (0, 0), None, found)
+    compared = RunComparison("a", "b", 60, (change,), (), ())
+    assert [check.passed for margin in (0.1, 5, 10) for check in check_regressions(compared, margin)] == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_a_suite_that_names_what_is_gone_and_a_broken_line_are_told_in_a_line(
+    my_csv: Path, bakeoff: Bakeoff, workspace: Path
+) -> None:
+    run = workspace / "runs" / _eval(bakeoff, WORSE)
+    lines = (run / RECORDS).read_bytes().splitlines(keepends=True)
+    (run / RECORDS).write_bytes(b"".join([*lines[:3], b"{broken\n", *lines[3:]]))
+    told = bakeoff("runs", "show", run.name)
+    assert (told.code, len(told.err.splitlines())) == (1, 1)
+    assert f"{run.name}/{RECORDS}, line 4; got" in told.err
+    manifest = (run / MANIFEST).read_text()
+    (run / MANIFEST).write_text(manifest.replace('"approach": "majority"', '"approach": "uninstalled"'))
+    told = bakeoff("runs", "show", run.name)
+    assert (told.code, len(told.err.splitlines())) == (1, 1)
+    assert "no approach 'uninstalled'" in told.err
 
 
 EVIL = ["=HYPERLINK(0)", "+1 that", "-2 that", "@SUM(1)", "\t=1+1", "plain; =1+1"]

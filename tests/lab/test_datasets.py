@@ -123,6 +123,13 @@ def test_broken_json_names_its_row() -> None:
         load_dataset("my.jsonl")
 
 
+def test_half_an_emoji_is_kept_as_a_replacement_character() -> None:
+    Path("my.jsonl").write_text('{"text": "cut \\ud83d", "label": "a"}\n{"text": "whole", "label": "b"}\n')
+    data = load_dataset("my.jsonl")
+    assert data.texts[0] == "cut \N{REPLACEMENT CHARACTER}"
+    assert data.fingerprint
+
+
 @pytest.mark.parametrize("name", ["absent.csv", "notes.docx"])
 def test_a_file_that_is_absent_or_of_another_kind(name: str) -> None:
     Path("notes.docx").write_text("x")

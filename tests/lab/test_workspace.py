@@ -1,13 +1,14 @@
 """What is written is whole or not there; what is locked is refused."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
 from lab.errors import BakeoffError
-from lab.workspace import fingerprint, lock, new_folder, read_json, write_json
+from lab.workspace import Workspace, fingerprint, lock, new_folder, read_json, write_json
 
 
 def test_a_folder_appears_only_when_it_is_whole(tmp_path: Path) -> None:
@@ -60,6 +61,14 @@ def test_a_lock_held_elsewhere_is_a_clear_refusal(tmp_path: Path) -> None:
     held = FileLock(tmp_path / "lock", is_singleton=False)
     with held, pytest.raises(BakeoffError, match="another Bakeoff process"), lock(tmp_path / "lock", "the run"):
         pass
+
+
+def test_a_workspace_inside_a_file_is_refused(tmp_path: Path, setting: Callable[[str, str], None]) -> None:
+    (tmp_path / "file").write_text("x")
+    for home in (tmp_path / "file", tmp_path / "file" / "deeper"):
+        setting("BAKEOFF_HOME", str(home))
+        with pytest.raises(BakeoffError, match="a folder for the workspace; got the file"):
+            Workspace.current()
 
 
 def test_a_fingerprint_changes_with_its_parts() -> None:
