@@ -13,6 +13,8 @@ from lab.errors import BakeoffError
 if TYPE_CHECKING:
     from agents.conversation import Conversation
 
+STOPPED = 130  # as a shell tells of a program that Ctrl-C ended
+
 chat_app = command_app()
 
 
@@ -45,6 +47,8 @@ def chat(
         raise BakeoffError(
             "a question with -q, or a name with --resume", f"'{name}'", f'write: bakeoff chat -q "{name}"'
         )
+    if question is not None and not question.strip():
+        raise BakeoffError("a question", "none", 'ask one: bakeoff chat -q "…"')
     if json and question is None:
         raise BakeoffError("a question with --json", "none", 'ask one: bakeoff chat -q "…" --json')
     confirm_project()
@@ -55,19 +59,30 @@ def chat(
         with open_memory() as memory:
             identifier = memory.find(name).id if resume else new_id()
             conversation = Conversation(resolve_llm(llm), memory=memory, id=identifier, team=team)
-            if question is None:
-                talk(conversation, resumed=resume)
-            else:
+            if question is not None:
                 _answer(conversation, question, json)
-    if conversation.left_behind:  # the interpreter would wait for its thread, as long as the server's time-out is
-        sys.stdout.flush()
-        os._exit(0)
+                return
+            talk(conversation, resumed=resume)
+    _leave_behind(conversation, 0)
 
 
 def _answer(conversation: "Conversation", question: str, json: bool) -> None:
     from agents.terminal import show
 
-    if json:
-        Console().document(conversation.answer(question).document())
-    else:
-        show(conversation, question)
+    try:
+        if json:
+            Console().document(conversation.answer(question).document())
+        else:
+            show(conversation, question)
+    except KeyboardInterrupt:
+        if conversation.left_behind:
+            Console().note("stopped")
+        _leave_behind(conversation, STOPPED)
+        raise
+
+
+def _leave_behind(conversation: "Conversation", code: int) -> None:
+    """End the process where a stopped answer still waits: the interpreter would wait for it, until the time-out."""
+    if conversation.left_behind:
+        sys.stdout.flush()
+        os._exit(code)

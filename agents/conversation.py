@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 from typing import Any
-from uuid import uuid4
 
 from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolCall, ToolMessage
 from langgraph.checkpoint.memory import InMemorySaver
@@ -17,9 +16,10 @@ from agents.claims import Claim, check_claims, missing_sources
 from agents.findings import looked_up, routing_of
 from agents.graph import build_graph
 from agents.interruptible import Interruptible, Stop
-from agents.memory import Memory, Transcript, is_unfinished, new_id, summarise, unreachable_explained
+from agents.memory import Memory, Summarised, Transcript, is_unfinished, new_id, summarise, unreachable_explained
+from agents.prompts import NO_ANSWER
 from agents.state import NOT_YET, Context, RoutedPart, Routing, State, found_evidence, turn_messages
-from agents.team import TeamState, build_team, closing, opening
+from agents.team import build_team, closing, opening
 from agents.tools.catalogue import Catalogue, offered_tools
 from agents.turn import ToolRun, Turn, output_tokens_of, tokens_of, tool_runs
 from lab.llm import BaseLLM, resolve_llm
@@ -27,7 +27,6 @@ from rag import Evidence
 
 STREAMED: Sequence[StreamMode] = ["updates", "messages", "tasks", "values"]
 STREAMED_OF_TEAM: Sequence[StreamMode] = ["values", "tasks"]
-NO_ANSWER = "(no answer)"
 JUDGES = "classify"  # the tool that judges a text and looks nothing up
 
 
@@ -48,8 +47,9 @@ class Conversation:
     entering: Callable[[str], None] = field(default=lambda node: None, repr=False)
 
     def __post_init__(self) -> None:
-        """Compile the graph."""
-        self._graph = build_graph(self.catalogue, self.memory.saver if self.memory else InMemorySaver())
+        """Compile the graph twice: one works on a question, the other keeps the state, and nothing runs in it."""
+        self._graph = build_graph(self.catalogue)
+        self._kept = build_graph(self.catalogue, self.memory.saver if self.memory else InMemorySaver())
         self._told: set[str] = set()
         self._turns = Interruptible()
 
@@ -60,17 +60,14 @@ class Conversation:
         """
         start = perf_counter()
         with self.memory.turn(self.id, question) if self.memory else nullcontext():
-            asked, notes, said = self._prepared(question)
-            self._note(asked)
-            context = self._context(said)
-            if self.team:
-                done = yield from self._run_team(context)
-                state, said, trace = self._snapshot().values, [*said, *done["messages"]], done["trace"]
-            else:
-                state = yield from self._run(asked, context)
-                trace = []
-            turn = self._turn(state, notes, perf_counter() - start, said)
-            yield replace(turn, trace=trace)
+            asked, context = self._noted(question), Context(self.llm, self.catalogue)
+            made = self._summarised(asked)
+            if made:
+                asked["summary"] = made.summary
+                context.budget.count(made.said)
+            done = yield from (self._run_team if self.team else self._run)(asked, context)
+            self._kept.update_state(self._config, done.added | _summary_of(asked), as_node="answer")
+            yield self._turn(asked["messages"][-1], done, made, perf_counter() - start)
 
     def answer(self, question: str) -> Turn:
         """Ask and wait for the whole turn."""
@@ -108,42 +105,37 @@ class Conversation:
 
     def _snapshot(self) -> StateSnapshot:
         with unreachable_explained():
-            return self._graph.get_state(self._config)
+            return self._kept.get_state(self._config)
 
-    def _prepared(self, question: str) -> tuple[State, list[str], list[AnyMessage]]:
-        """Return what the graph is given, what to tell of it, and what the base LLM said for a summary."""
-        before = self._snapshot()
-        messages = before.values.get("messages", [])
-        ending = _ending(messages) if is_unfinished(messages) else []
-        state = State(messages=[*ending, HumanMessage(question)], routing=NOT_YET, rounds=0)
-        made = summarise(messages, before.values.get("summary"), self.llm)
-        if made is None:
-            return state, [], []
-        state["summary"] = made.summary
-        return state, [made.note], made.said
+    def _noted(self, question: str) -> State:
+        """Write the question down before anybody works on it, and return the conversation that ends with it.
 
-    def _note(self, asked: State) -> None:
-        """Write the question down before anybody works on it: whoever ends the process then loses the answer alone.
-
-        The messages get ids, by which the graph knows them when it is given them again.
+        Whoever ends the process then loses the answer alone. Before another question, one without an answer gets a
+        word for it: APIs refuse two questions in a row.
         """
-        for message in asked["messages"]:
-            message.id = uuid4().hex
-        self._graph.update_state(self._config, asked, as_node=START)
+        before = self._snapshot().values
+        said = before.get("messages", [])
+        asked: list[AnyMessage] = [*([AIMessage(NO_ANSWER)] if is_unfinished(said) else []), HumanMessage(question)]
+        state = State(messages=asked, routing=NOT_YET, rounds=0)
+        self._kept.update_state(self._config, state, as_node=START)
+        state["messages"] = [*said, *asked]
+        return State(**{**before, **state})  # type: ignore[typeddict-item]
 
-    def _run(self, asked: State, context: Context) -> Generator["str | ToolRun", None, dict[str, Any]]:
-        """Let the graph answer, and return the state that it ends in."""
+    def _summarised(self, asked: State) -> Summarised | None:
+        """Return a summary if the talk before the question has outgrown the prompt; who waits for it may go away."""
+
+        def work() -> Generator[Summarised | None, None, None]:
+            yield summarise(asked["messages"][:-1], asked.get("summary"), self.llm)
+
+        (made,) = self._turns.run(work, Stop())
+        return made
+
+    def _run(self, asked: State, context: Context) -> Generator["str | ToolRun", None, "_Done"]:
+        """Let the graph answer, and return what it added."""
         calls: dict[str | None, ToolCall] = {}
         state: dict[str, Any] = {}
         stop = Stop()
-        steps: Any = partial(
-            self._graph.stream,
-            asked,
-            self._config | {"callbacks": [stop]},
-            context=context,
-            stream_mode=STREAMED,
-            durability="exit",  # each step written would be all messages written again
-        )
+        steps: Any = partial(self._graph.stream, asked, {"callbacks": [stop]}, context=context, stream_mode=STREAMED)
         for kind, part in self._turns.run(steps, stop):
             if kind == "messages":
                 message = part[0]
@@ -159,11 +151,12 @@ class Conversation:
                         calls |= {call["id"]: call for call in message.tool_calls}
                     elif isinstance(message, ToolMessage):
                         yield ToolRun.of(calls[message.tool_call_id], message)
-        return state
+        added = turn_messages(state["messages"])[1:]
+        return _Done({"messages": added, "routing": state["routing"], "rounds": state["rounds"]})
 
-    def _run_team(self, context: Context) -> Generator["str | ToolRun", None, TeamState]:
-        """Let the team answer, and note what it found and said as this turn's messages; return how it ended."""
-        done, stop, told = opening(self._snapshot().values), Stop(), 0  # type: ignore[arg-type]
+    def _run_team(self, asked: State, context: Context) -> Generator["str | ToolRun", None, "_Done"]:
+        """Let the team answer, and return what it found and said as what the turn added."""
+        done, stop, told = opening(asked), Stop(), 0
         steps: Any = partial(
             build_team(self.catalogue).stream,
             done,
@@ -180,21 +173,15 @@ class Conversation:
                 yield from tool_runs(finding["messages"])
             told = len(done["findings"])
         answer = closing(done)
-        added = {"messages": [*looked_up(done["findings"]), AIMessage(answer)], "routing": routing_of(done["findings"])}
-        self._graph.update_state(self._config, added, as_node="answer")
         yield answer
-        return done
+        messages = [*looked_up(done["findings"]), AIMessage(answer)]
+        added = {"messages": messages, "routing": routing_of(done["findings"])}
+        return _Done(added, done["messages"], done["trace"])
 
     def _enter(self, task: dict[str, Any]) -> None:
         """Tell of a node that begins; LangGraph's other word on a task, its result, comes when it ends."""
         if "input" in task:
             self.entering(task["name"])
-
-    def _context(self, said: Sequence[AnyMessage]) -> Context:
-        """Return what holds for this turn, its budget less what was said for a summary."""
-        context = Context(self.llm, self.catalogue)
-        context.budget.count(said)
-        return context
 
     def _unheard(self, notes: Sequence[str]) -> list[str]:
         """Return the notes that this conversation has not told yet: each is worth saying once."""
@@ -202,25 +189,47 @@ class Conversation:
         self._told.update(fresh)
         return fresh
 
-    def _turn(self, state: dict[str, Any], notes: list[str], seconds: float, said: Sequence[AnyMessage]) -> Turn:
-        messages: list[AnyMessage] = turn_messages(state["messages"])
+    def _turn(self, question: AnyMessage, done: "_Done", made: Summarised | None, seconds: float) -> Turn:
+        messages: list[AnyMessage] = [question, *done.added["messages"]]
+        said = [*(made.said if made else ()), *done.said, *messages]
         results = [message for message in messages if isinstance(message, ToolMessage)]
         unreached = [f"{result.name}: {result.text}" for result in results if result.status == "error"]
         told = [result.artifact["note"] for result in results if result.artifact]
-        answer, evidence = messages[-1].text.strip(), found_evidence(state["messages"])
+        notes = [made.note if made else "", *unreached, *told, done.added["routing"]["note"]]
+        answer, evidence = messages[-1].text.strip(), found_evidence(messages)
         unknown = missing_sources(answer, evidence)
         return Turn(
             answer=answer,
             tools=tool_runs(messages),
             evidence=evidence,
             claims=_claims(answer, results, evidence),
-            notes=[*self._unheard([*notes, *unreached, *told, state["routing"]["note"]]), *filter(None, [unknown])],
+            notes=[*self._unheard(notes), *filter(None, [unknown])],
             llm=self.llm.name,
-            router=_routing(state),
+            router=_routing(done.added),
             seconds=seconds,
-            tokens=tokens_of([*said, *messages]),
-            output_tokens=output_tokens_of([*said, *messages]),
+            tokens=tokens_of(said),
+            output_tokens=output_tokens_of(said),
+            trace=done.trace,
         )
+
+
+@dataclass
+class _Done:
+    """What came of a question.
+
+    Attributes:
+        added: to the state: the messages of the turn after the question, and how it was routed.
+        said: by the base LLM beside these messages.
+        trace: what each of a team did.
+    """
+
+    added: dict[str, Any]
+    said: list[AnyMessage] = field(default_factory=list)
+    trace: list[str] = field(default_factory=list)
+
+
+def _summary_of(state: State) -> dict[str, Any]:
+    return {"summary": state["summary"]} if "summary" in state else {}
 
 
 def _claims(answer: str, results: Sequence[ToolMessage], evidence: Sequence[Evidence]) -> list[Claim]:
@@ -243,18 +252,6 @@ def _routing(state: dict[str, Any]) -> dict[str, Any]:
 
 def _decision(routing: Routing | RoutedPart) -> dict[str, Any]:
     return {"kind": routing["kind"], "scores": {route: round(p, 4) for route, p in routing["scores"].items()}}
-
-
-def _ending(messages: Sequence[AnyMessage]) -> list[AnyMessage]:
-    """Return what ends a turn that was cut off: APIs refuse calls without results, and two questions in a row."""
-    done = {message.tool_call_id for message in messages if isinstance(message, ToolMessage)}
-    calls = [call for message in messages if isinstance(message, AIMessage) for call in message.tool_calls]
-    results = [
-        ToolMessage("interrupted", name=call["name"], tool_call_id=call["id"], status="error")
-        for call in calls
-        if call["id"] not in done
-    ]
-    return [*results, AIMessage(NO_ANSWER)]
 
 
 def _new_messages(update: Any) -> Iterator[AnyMessage]:

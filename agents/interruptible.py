@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from langchain_core.callbacks import BaseCallbackHandler
 
+END = object()
 GRACE = 1.0  # seconds that a turn has to end in once it is stopped, before it is left to itself
 
 Event = TypeVar("Event")
@@ -61,7 +62,7 @@ class Interruptible:
         Raises:
             Exception: what the turn raised.
         """
-        heard: SimpleQueue[tuple[Event | None, BaseException | None]] = SimpleQueue()
+        heard: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
         self._stop_waiting = lambda: heard.put((None, KeyboardInterrupt()))
 
         def work() -> None:
@@ -70,7 +71,7 @@ class Interruptible:
                     for event in coming:
                         stop.check()
                         heard.put((event, None))
-                heard.put((None, None))
+                heard.put((END, None))
             except BaseException as error:  # carried over to the listener's thread
                 heard.put((None, error))
 
@@ -81,7 +82,7 @@ class Interruptible:
                 event, error = heard.get()
                 if error is not None:
                     raise error
-                if event is None:
+                if event is END:
                     return
                 yield event
         finally:

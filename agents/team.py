@@ -35,6 +35,7 @@ from agents.guard import is_guarded, without_answers
 from agents.memory.summary import recalled
 from agents.prompts import answer_prompt, is_speech, quote
 from agents.router import after_route, after_tools
+from agents.routing.clauses import query_of
 from agents.state import NOT_YET, Context, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue
 from lab.embeddings import Embedder
@@ -132,7 +133,7 @@ def build_team(catalogue: Catalogue) -> CompiledStateGraph[TeamState, Context, T
     def research(task: dict[str, Any], runtime: Runtime[Context]) -> dict[str, Any]:
         """Look one part up, with the tools that the router chooses."""
         part, question, context = task["part"], task["question"], runtime.context
-        messages = [*task["asked"]["messages"][:-1], HumanMessage(question)]
+        messages = [*task["asked"]["messages"][:-1], HumanMessage(task["query"])]
         state = task["asked"] | {"messages": messages, "routing": NOT_YET | {"kind": context.router}, "rounds": 0}
         done = researcher.invoke(state, context=context)
         own = turn_messages(done["messages"])
@@ -195,9 +196,12 @@ def split_at_joints(question: str) -> list[str]:
 
 
 def _to_researchers(state: TeamState) -> list[Send]:
+    queries: list[str] = []
+    for part in state["parts"]:
+        queries.append(query_of(part, queries))  # whoever looks up "where was he born" must know who
     return [
-        Send("research", {"part": number, "question": part, "asked": state["asked"]})
-        for number, part in enumerate(state["parts"])
+        Send("research", {"part": number, "question": part, "query": query, "asked": state["asked"]})
+        for number, (part, query) in enumerate(zip(state["parts"], queries, strict=True))
     ]
 
 

@@ -3,6 +3,7 @@ from .conversations import Remembered as Remembered
 from .conversations import new_id as new_id
 from .conversations import open_memory as open_memory
 from .database import unreachable_explained as unreachable_explained
+from .summary import Summarised as Summarised
 from .summary import recalled as recalled
 from .summary import summarise as summarise
 from .transcript import Transcript as Transcript

@@ -75,7 +75,7 @@ class Memory:
             BakeoffError: there is none, or more than one.
         """
         known = self.list()
-        found = known[:1] if not which else _matching(known, which)
+        found = known[:1] if which is None else _matching(known, which)
         if len(found) == 1:
             return found[0]
         if not known:
@@ -149,6 +149,8 @@ def title_of(question: str) -> str:
 def _matching(known: Sequence[Remembered], which: str) -> list[Remembered]:
     """Return the conversations meant by `which`: the strictest reading that fits any."""
     wanted = which.strip().casefold()
+    if not wanted:
+        return []
     readings = (
         [one for one in known if one.id == wanted],
         [one for one in known if one.title.casefold() == wanted],

@@ -8,7 +8,7 @@ import numpy as np
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from agents.prompts import RECALL, is_speech, summary_prompt
+from agents.prompts import NO_ANSWER, RECALL, is_speech, summary_prompt
 from agents.state import State, Summary, turn_messages
 from lab.embeddings import Embedder
 from lab.llm import BaseLLM
@@ -47,7 +47,7 @@ def recalled(state: State, llm: BaseLLM) -> list[AnyMessage]:
     turn = turn_messages(state["messages"])
     before = state["messages"][: len(state["messages"]) - len(turn)]
     summary = state.get("summary")
-    said = [_shortened(message, past_tokens(llm)) for message in _unsummarised(before, summary)]
+    said = [_shortened(message, past_tokens(llm)) for message in _unsummarised(before, summary, llm)]
     opening: list[AnyMessage] = [HumanMessage(RECALL), AIMessage(summary["text"])] if summary else []
     return [*opening, *said, *turn]
 
@@ -59,7 +59,7 @@ def summarise(messages: Sequence[AnyMessage], summary: Summary | None, llm: Base
     summarise either; then sentences are chosen from the talk instead, and the note says so.
     """
     room = past_tokens(llm)
-    said = _unsummarised(messages, summary)
+    said = _unsummarised(messages, summary, llm)
     if _tokens(said) + len(summary["text"] if summary else "") // TOKEN <= room:
         return None
     old = said[: _first_kept(said, room // 2)]
@@ -73,11 +73,15 @@ def summarise(messages: Sequence[AnyMessage], summary: Summary | None, llm: Base
     return Summarised(Summary(text=text, upto=upto), f"the conversation's beginning was {how}", answers)
 
 
-def _unsummarised(messages: Sequence[AnyMessage], summary: Summary | None) -> list[AnyMessage]:
-    """Return what was said after the summary ends."""
+def _unsummarised(messages: Sequence[AnyMessage], summary: Summary | None, llm: BaseLLM) -> list[AnyMessage]:
+    """Return what was said after the summary ends; for an embedded LLM not what got no answer, which it says again."""
     ids = [message.id for message in messages]
     start = ids.index(summary["upto"]) + 1 if summary and summary["upto"] in ids else 0
-    return [message for message in messages[start:] if is_speech(message)]
+    said = [message for message in messages[start:] if is_speech(message)]
+    unanswered = {n for n, message in enumerate(said) if message.type == "ai" and message.text == NO_ANSWER}
+    if not llm.embedded or not unanswered:
+        return said
+    return [message for n, message in enumerate(said) if not {n, n + 1} & unanswered]
 
 
 def _first_kept(said: Sequence[AnyMessage], room: int) -> int:
@@ -113,7 +117,7 @@ def extract(lines: Sequence[str], words: int) -> str:
         lines: each "User: …" or "Assistant: …"; the speaker is named again before each chosen sentence.
         words: how many words to keep.
     """
-    sentences = [sentence for line in lines for sentence in _sentences(line)]
+    sentences = [sentence[: words * WORD] for line in lines for sentence in _sentences(line)]
     if not sentences:
         return ""
     vectors = Embedder.load().embed(sentences)
@@ -124,10 +128,15 @@ def extract(lines: Sequence[str], words: int) -> str:
         gain = RELEVANCE * worth - (1 - RELEVANCE) * near
         gain[chosen] = -np.inf
         best = int(gain.argmax())
-        if (room := room - len(sentences[best].split())) < 0:
+        if (room := room - _words(sentences[best])) < 0:
             break
         chosen.append(best)
-    return "\n".join(sentences[place] for place in sorted(chosen)) or sentences[0][: words * WORD]
+    return "\n".join(sentences[place] for place in sorted(chosen)) or sentences[0]
+
+
+def _words(sentence: str) -> int:
+    """Return how many words there are, or would be of usual length: not every writing parts them."""
+    return max(len(sentence.split()), len(sentence) // WORD)
 
 
 def _sentences(line: str) -> list[str]:

@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +17,7 @@ from agents import Conversation
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM
 from tests.conftest import Outcome
-from tests.world import Answer, Fault, ScriptedServer, calls, says
+from tests.world import Answer, Fault, ScriptedServer, calls, says, stalled
 
 ROOT = Path(__file__).parents[2]
 
@@ -180,6 +181,34 @@ def test_ctrl_c_leaves_with_a_line_and_no_traceback(tmp_path: Path) -> None:
     assert process.returncode == 130
     assert b"stopped" in told
     assert b"Traceback" not in told
+
+
+def test_ctrl_c_ends_one_question_while_its_server_is_silent(
+    tmp_path: Path, scripted: Callable[[ScriptedServer], BaseLLM]
+) -> None:
+    go_on = threading.Event()
+    with ScriptedServer(stalled("an answer that never ends", go_on)) as server:
+        scripted(server)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "cli", "chat", "--llm", "openai:scripted", "-q", "Hello there, how are you?"],
+            cwd=tmp_path,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+        assert process.stdout
+        assert process.stdout.read(2) == b"an"
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=20)[1]
+        go_on.set()
+    assert process.returncode == 130
+    assert b"stopped" in told
+    assert b"Traceback" not in told
+
+
+def test_an_empty_question_is_refused(bakeoff: Callable[..., Outcome]) -> None:
+    told = bakeoff("chat", "-q", " ")
+    assert (told.code, told.err) == (1, 'bakeoff: expected a question; got none; ask one: bakeoff chat -q "…"\n')
 
 
 def _expect(terminal: int, text: str, seconds: float = 60) -> None:

@@ -3,23 +3,25 @@
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ormsgpack
 import pytest
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 
 from agents import Conversation
-from agents.conversation import NO_ANSWER
 from agents.memory import Memory, Transcript, open_memory, summarise
 from agents.memory.serializer import PlainSerializer
 from agents.memory.summary import extract, recalled
+from agents.prompts import NO_ANSWER
 from agents.state import NOT_YET, State
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM
 from tests.conftest import Outcome
-from tests.world import PostgresServer, ScriptedServer, calls, says
+from tests.world import PostgresServer, ScriptedServer, calls, says, stalled
 
 ROOT = Path(__file__).parents[2]
 KEY = "tvly-very-secret-key"
@@ -83,8 +85,9 @@ def test_conversations_are_found_renamed_and_deleted(
     assert memory.find().id == moon.id
     assert memory.find("KETTLE").id == kettle.id
     assert memory.find(kettle.id[:5]).id == kettle.id
-    with pytest.raises(BakeoffError, match="one conversation 'how'"):
-        memory.find("how")
+    for unclear in ("how", "", " "):
+        with pytest.raises(BakeoffError, match=f"one conversation '{unclear}'"):
+            memory.find(unclear)
     assert memory.rename(moon.id, "Distances").title == "Distances"
     assert memory.find("distances").id == moon.id
     memory.delete(kettle.id)
@@ -122,6 +125,47 @@ def test_a_dangling_tool_call_does_not_stop_a_conversation(
     assert said[2]["content"] == NO_ANSWER
     first, second = again.transcript().exchanges
     assert (first.question, first.answer, second.answer) == ("Who was Marie Curie?", NO_ANSWER, "Fine.")
+
+
+def test_what_got_no_answer_is_nothing_a_small_llm_could_say_again(smollm2: BaseLLM) -> None:
+    said: list[AnyMessage] = [HumanMessage("Who was Marie Curie?", id="1"), AIMessage(NO_ANSWER, id="2")]
+    state = State(messages=[*said, HumanMessage("Who was Ada Lovelace?", id="3")], routing=NOT_YET, rounds=0)
+    assert [message.text for message in recalled(state, smollm2)] == ["Who was Ada Lovelace?"]
+
+
+def test_a_deleted_conversation_does_not_come_back_with_the_answer_that_was_left_behind(
+    memory: Memory, scripted: Callable[[ScriptedServer], BaseLLM]
+) -> None:
+    go_on = threading.Event()
+    with ScriptedServer(stalled("an answer that never ends", go_on)) as server:
+        conversation = Conversation(scripted(server), memory=memory)
+        steps = conversation.ask("Hello there, how are you?")
+        assert next(steps)
+        steps.close()
+        assert conversation.left_behind
+        assert [one.question for one in conversation.transcript().exchanges] == ["Hello there, how are you?"]
+        memory.delete(conversation.id)
+        go_on.set()
+        while conversation.left_behind:
+            time.sleep(0.05)
+    assert list(memory.saver.list({"configurable": {"thread_id": conversation.id}})) == []
+
+
+def test_a_question_is_kept_and_stopped_while_its_beginning_is_summarised(
+    memory: Memory, scripted: Callable[[ScriptedServer], BaseLLM], setting: Callable[[str, str], None]
+) -> None:
+    setting("BAKEOFF_CONTEXT_TOKENS", "512")
+    go_on, long = threading.Event(), "The kettle is blue. " * 30
+    with ScriptedServer(says(long), says(long), stalled("The user owns a kettle.", go_on)) as server:
+        conversation = Conversation(scripted(server), memory=memory)
+        conversation.answer("What colour is my kettle?")
+        conversation.answer("Are you sure?")
+        threading.Timer(1, conversation.stop).start()
+        with pytest.raises(KeyboardInterrupt):
+            conversation.answer("And now?")
+        go_on.set()
+        assert [one.question for one in conversation.transcript().exchanges][-1] == "And now?"
+    assert memory.find(conversation.id).questions == len(conversation.transcript().exchanges) == 3
 
 
 def test_two_chats_at_once_lose_nothing(
@@ -247,6 +291,11 @@ def test_the_embedded_llm_gets_the_telling_sentences_and_the_user_is_told(smollm
 
 def _line(message: HumanMessage | AIMessage) -> str:
     return f"{'User' if message.type == 'human' else 'Assistant'}: {message.text}"
+
+
+def test_a_text_without_spaces_does_not_outgrow_its_summary() -> None:
+    lines = ["User: " + "w" * 90_000, "Assistant: Fine.", "User: " + "語" * 3000]
+    assert len(extract(lines, 60)) < 2 * 60 * 6
 
 
 def test_sentences_are_chosen_for_what_they_say_not_for_their_place() -> None:

@@ -10,7 +10,7 @@ from langchain_core.messages import HumanMessage
 from agents import Conversation
 from agents.memory import open_memory
 from agents.memory.transcript import read_transcript
-from agents.state import NOT_YET, Context, State
+from agents.state import NOT_YET, Context, State, found_evidence
 from agents.team import build_team, opening, split_at_joints
 from agents.terminal.show import show_routing
 from agents.tools.catalogue import offered_tools
@@ -157,6 +157,13 @@ def test_a_follow_up_is_understood_by_manager_router_and_writer(scripted: Script
     assert "was a physicist" not in planned, "who chooses what is looked up reads nothing that came from outside"
     assert "was a physicist" in written
     assert any("split by rule, as the LLM gave no list" in line for line in turn.trace)
+
+
+def test_a_part_is_looked_up_with_the_name_that_it_refers_to(smollm2: BaseLLM) -> None:
+    done = _ask("Who was Alan Turing and where was he born?", smollm2)
+    assert [finding["question"] for finding in done["findings"]][-1] == "where was he born?"
+    for finding in done["findings"]:
+        assert "Alan" in found_evidence(finding["messages"])[0].source
 
 
 def test_a_team_that_understands_nothing_asks_back(scripted: Scripted, setting: Setting) -> None:

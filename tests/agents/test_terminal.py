@@ -24,7 +24,7 @@ from agents.terminal.wrapping import WrappedText
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM
 from rag import Evidence, add_documents
-from tests.world import Answer, ScriptedServer, calls, says
+from tests.world import ScriptedServer, calls, says, stalled
 
 ROOT = Path(__file__).parents[2]
 ESCAPE = re.compile(r"\x1b(?:\[[0-9;?]*[A-Za-z]|[=>])")
@@ -75,21 +75,6 @@ class Terminal:
         self._child.expect(pexpect.EOF)
         self._child.wait()
         return int(self._child.exitstatus or 0)
-
-
-def stalled(words: str, go_on: threading.Event) -> Answer:
-    """An answer that begins, and ends only when it is let."""
-
-    def body() -> Iterator[bytes]:
-        for number, word in enumerate(words.split()):
-            if number == 2:
-                go_on.wait(120)
-            delta = {"role": "assistant", "content": f"{word} "}
-            chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
-            yield f"data: {json.dumps(chunk | {'choices': [{'index': 0, 'delta': delta}]})}\n\n".encode()
-        yield b"data: [DONE]\n\n"
-
-    return Answer(body(), headers={"Content-Type": "text/event-stream"})
 
 
 def test_a_session_chats_swaps_the_model_and_resumes_after_kill_9(

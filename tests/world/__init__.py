@@ -12,7 +12,7 @@ from .mediawiki import MediaWikiServer
 from .obedient import ObedientServer
 from .openai import MODEL, OpenAIServer, smollm2
 from .postgres import PostgresServer
-from .scripted import ScriptedServer, calls, says
+from .scripted import ScriptedServer, calls, says, stalled
 from .server import Answer, Fault, FaultyProxy, Request, Server
 from .tavily import TavilyServer
 
@@ -32,4 +32,5 @@ __all__ = [
     "calls",
     "says",
     "smollm2",
+    "stalled",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
@@ -23,6 +24,21 @@ def calls(name: str, number: int = 1, **arguments: Any) -> Message:
     function = {"name": name, "arguments": json.dumps(arguments)}
     call = {"id": f"call_{number}", "type": "function", "function": function}
     return {"role": "assistant", "content": None, "tool_calls": [call]}
+
+
+def stalled(words: str, go_on: threading.Event) -> Answer:
+    """An answer that begins, and ends only when it is let."""
+
+    def body() -> Iterator[bytes]:
+        for number, word in enumerate(words.split()):
+            if number == 2:
+                go_on.wait(120)
+            delta = {"role": "assistant", "content": f"{word} "}
+            chunk = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "scripted"}
+            yield f"data: {json.dumps(chunk | {'choices': [{'index': 0, 'delta': delta}]})}\n\n".encode()
+        yield b"data: [DONE]\n\n"
+
+    return Answer(body(), headers={"Content-Type": "text/event-stream"})
 
 
 class ScriptedServer(Server):
