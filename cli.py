@@ -72,9 +72,17 @@ def _bakeoff() -> None:
     """Fine-tune, or retrieve? Bakeoff answers by measurement."""
 
 
+def _check_words(words: list[str]) -> None:
+    """Refuse what is no text, which would fail wherever it is first written or read."""
+    for word in words:
+        if not word.isprintable() and word.encode(errors="replace").decode() != word:
+            raise BakeoffError("a command in UTF-8", ascii(word)[:80], "convert that word, or give it in a file")
+
+
 def main() -> None:
     """Run the command line: an error the user can mend is one line on stderr, never a traceback."""
     try:
+        _check_words(sys.argv)
         app()
     except BakeoffError as error:
         sys.stderr.write(f"bakeoff: {error}\n")

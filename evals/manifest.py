@@ -5,7 +5,6 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import file_digest
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, get_args
@@ -19,7 +18,7 @@ from lab.embeddings import EMBEDDED_MINILM
 from lab.errors import BakeoffError
 from lab.llm.weights import EMBEDDED
 from lab.settings import Settings, settings
-from lab.workspace import fingerprint
+from lab.workspace import folder_fingerprint
 
 SCHEMA = 2
 DECIDING = ("embeddings", "device", "precision", "router")  # the settings outside the suite that can change an answer
@@ -121,7 +120,7 @@ def model_fingerprint(name: str) -> str:
     if provider == "embedded" and model in EMBEDDED:
         return ", ".join(_installed(requirement) for _, requirement, _ in EMBEDDED[model].parts)
     folder = Path(name)
-    return f"sha256:{_folder_fingerprint(folder)}" if folder.is_dir() else name
+    return f"sha256:{folder_fingerprint(folder)}" if folder.is_dir() else name
 
 
 @dataclass(frozen=True)
@@ -172,14 +171,6 @@ def _installed(requirement: str) -> str:
         return f"{name}=={version(name)}"
     except PackageNotFoundError:
         return requirement
-
-
-def _folder_fingerprint(folder: Path) -> str:
-    parts = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        with path.open("rb") as file:
-            parts.append((path.relative_to(folder).as_posix(), file_digest(file, "sha256").hexdigest()))
-    return fingerprint(parts)
 
 
 def _types(annotation: Any) -> tuple[Any, ...]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from finetune.methods import Model
 
 CARD = "classifier.json"
+TOLD = ("base", "hyperparameters", "labels", "card")  # in it
 DIGITS = 6  # of a confidence that is written down
 DECILES = np.linspace(0.1, 0.9, 9)
 
@@ -158,7 +159,7 @@ class Classifier:
         """
         from finetune.serving import exported_runtime
 
-        document = read_json(folder / CARD)
+        document = read_json(folder / CARD, *TOLD)
         knobs = Hyperparameters.checked(**document["hyperparameters"])
         classifier = cls(document["base"], knobs, document["labels"], document["card"])
         if exported and settings().device in ("auto", "cpu"):

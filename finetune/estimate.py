@@ -1,6 +1,7 @@
 """What a run will take, from a few real steps: time, memory and money."""
 
 import copy
+import math
 import statistics
 import tempfile
 import time
@@ -14,12 +15,16 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from finetune.batches import encode, even_sample
 from finetune.folder import TrainingFolder
+from finetune.hyperparameters import Hyperparameters
 from finetune.schedule import Schedule
 from finetune.training import Training, build_trainer
 from lab.datasets import Dataset
 from lab.settings import settings
+from lab.workspace import room_on_disk
 
-PROBE_STEPS = 12
+PROBE_STEPS, PROBE_LEAST = 12, 3
+PROBE_PARTS = 2  # batches whose gradients a step accumulates
+PROBE_MOST = 1024  # texts, unless the fewest steps need more
 PROBE_TEXTS = 128  # of the validation part
 GIGABYTE = 1e9
 
@@ -59,21 +64,24 @@ def estimate_training(training: Training, train: Dataset, validation: Dataset) -
     """
     knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs)
     rows, watched = (encode(training.model, training.tokenizer, knobs, data) for data in (train, validation))
-    texts = PROBE_STEPS * knobs.gradient_accumulation_steps * knobs.batch_size
+    probed, steps = small_steps(knobs, len(rows))
+    texts = steps * probed.gradient_accumulation_steps * probed.batch_size
     few = even_sample(watched, min(PROBE_TEXTS, len(watched)))
     stamps = _Stamps()
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, room_on_disk(Path(folder), "TMPDIR"):
         probe = replace(
             training,
             model=copy.deepcopy(training.model),
+            knobs=probed,
             folder=TrainingFolder(Path(folder)),
             report_to=(),
             callbacks=(stamps,),
             quiet=True,
         )
-        short = replace(schedule, total_steps=PROBE_STEPS, eval_steps=PROBE_STEPS // 2, save_steps=PROBE_STEPS)
+        short = replace(schedule, total_steps=steps, eval_steps=steps // 2, save_steps=steps)
         build_trainer(probe, even_sample(rows, texts), few, short).train()
-    a_step = statistics.mean(stamps.steps[1:])  # the first one warms up
+    parts = _accumulation(knobs, len(rows)) / probed.gradient_accumulation_steps
+    a_step = parts * statistics.mean(stamps.steps[1:])  # the first one warms up
     validating = min(stamps.validations) * len(watched) / len(few) * schedule.validations
     seconds = a_step * schedule.total_steps + validating + stamps.checkpoint * schedule.checkpoints
     price = settings().usd_per_hour
@@ -85,6 +93,19 @@ def estimate_training(training: Training, train: Dataset, validation: Dataset) -
         memory_gb=round((stamps.memory - _size(training.model)) / GIGABYTE, 2),
         usd=None if price is None else round(price * seconds / 3600, 6),
     )
+
+
+def small_steps(knobs: Hyperparameters, examples: int) -> tuple[Hyperparameters, int]:
+    """Return the knobs of steps that take no longer than they must to be timed, and how many of them to take."""
+    batch = min(knobs.batch_size, examples)
+    parts = min(_accumulation(knobs, examples), PROBE_PARTS)
+    steps = max(PROBE_LEAST, min(PROBE_STEPS, PROBE_MOST // (batch * parts)))
+    return knobs.model_copy(update={"batch_size": batch, "gradient_accumulation_steps": parts}), steps
+
+
+def _accumulation(knobs: Hyperparameters, examples: int) -> int:
+    """Return of how many batches a step is, which cannot be more than there are."""
+    return min(knobs.gradient_accumulation_steps, math.ceil(examples / knobs.batch_size))
 
 
 def spoken(seconds: float) -> str:

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from lab.devices import choose_device, choose_precision
 from lab.errors import BakeoffError
+from lab.settings import LARGEST_SEED
 
 Method = Literal["full", "lora", "probe"]
 Scheduler = Literal["linear", "cosine", "constant", "constant_with_warmup", "polynomial", "inverse_sqrt"]
@@ -48,7 +49,7 @@ class Hyperparameters(BaseModel):
         int, Field(ge=0, description="Stop after so many validations without gain; 0 is never.")
     ] = 5
     metric_for_best_model: Annotated[Metric, Field(description="What the best checkpoint is best in.")] = "accuracy"
-    seed: Annotated[int, Field(ge=0, description="Seeds initial weights, shuffling and dropout.")] = 0
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED, description="Seeds initial weights, shuffling and dropout.")] = 0
     precision: Annotated[Precision, Field(description="Of the forward pass; auto asks the processor.")] = "auto"
     device: Annotated[Device, Field(description="Where to train; auto takes the fastest there is.")] = "auto"
 

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ def read_lines(path: Path | None) -> Iterator[str]:
     Raises:
         BakeoffError: there is no such file, or it is not UTF-8.
     """
+    if path is None and isinstance(sys.stdin, TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="strict")  # a POSIX locale would let anything pass
     try:
         with path.open(encoding="utf-8") if path else nullcontext(sys.stdin) as lines:
             yield from (line.rstrip("\n") for line in lines if line.strip())

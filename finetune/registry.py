@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from finetune.classifier import CARD, Classifier
+from finetune.classifier import CARD, TOLD, Classifier
 from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
 from lab.console import Console
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
 from lab.settings import settings
-from lab.workspace import Workspace, fingerprint, lock, read_json, write_json
+from lab.workspace import Workspace, fingerprint, folder_fingerprint, is_plain, lock, read_json, write_json
 
 CHAMPION = "champion.json"
 TRAIN_COMMAND = "bakeoff train"
@@ -81,7 +81,8 @@ def _make_ready(folder: Path, validation: Dataset, may_reign: bool) -> None:
 def classifier_id(train: Dataset, validation: Dataset, hyperparameters: Hyperparameters, base: str) -> str:
     """Return the id of a classifier: the name of its data, and eight digits that stand for all that decides it."""
     knobs = hyperparameters.heeded().resolved().model_dump()
-    key = fingerprint(train.fingerprint, validation.fingerprint, base, knobs)
+    weights = [folder_fingerprint(Path(base))] if Path(base).is_dir() else []  # what another has put there since
+    key = fingerprint(train.fingerprint, validation.fingerprint, base, knobs, *weights)
     return f"{_slug(train.name)}-{key[:8]}"
 
 
@@ -97,7 +98,7 @@ def find_classifier(identifier: str) -> Path:
         BakeoffError: there is none of that id.
     """
     folder = classifier_folder(identifier)
-    if not _plain(identifier) or not (folder / CARD).exists():
+    if not is_plain(identifier) or not (folder / CARD).exists():
         raise BakeoffError(f"the classifier {identifier}", "no such folder", "see: bakeoff classifier list")
     return folder
 
@@ -130,7 +131,7 @@ def champion_history() -> list[dict[str, Any]]:
     pointer = Workspace.current().classifiers / CHAMPION
     if not pointer.exists():
         return []
-    document = read_json(pointer)
+    document = read_json(pointer, "classifier")
     return list(document.get("history") or [{"classifier": document["classifier"], "since": None, "why": "unknown"}])
 
 
@@ -156,7 +157,7 @@ def describe_classifier(identifier: str) -> dict[str, Any]:
     return {
         "classifier": identifier,
         "champion": identifier == champion_id(),
-        **read_json(folder / CARD),
+        **read_json(folder / CARD, *TOLD),
         "serving": read_json(measured) if measured.exists() else None,
         "history": history,
     }
@@ -166,15 +167,10 @@ def list_classifiers() -> list[dict[str, Any]]:
     """Return the card of each classifier with its id, and whether it is champion."""
     best = champion_id()
     return [
-        {"classifier": path.parent.name, "champion": path.parent.name == best, **read_json(path)}
+        {"classifier": path.parent.name, "champion": path.parent.name == best, **read_json(path, *TOLD)}
         for path in sorted(Workspace.current().classifiers.glob(f"[!.]*/{CARD}"))
     ]
 
 
 def _slug(name: str) -> str:
     return "".join(character if character.isalnum() else "-" for character in name.lower()).strip("-")[:32] or "data"
-
-
-def _plain(identifier: str) -> bool:
-    """Return whether an id is a bare name, which cannot lead out of the registry."""
-    return identifier == Path(identifier).name and not identifier.startswith(".")

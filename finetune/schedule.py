@@ -40,7 +40,7 @@ class Schedule:
                 f"use --save-steps {max(1, round(save_steps / eval_steps)) * eval_steps}",
             )
         warmup = knobs.warmup_steps or round(knobs.warmup_ratio * total)
-        return cls(epoch, total, warmup, eval_steps, save_steps, max(1, total // LOGS))
+        return cls(epoch, total, warmup, eval_steps, save_steps, max(1, min(total // LOGS, eval_steps)))
 
     @property
     def epochs(self) -> float:

@@ -28,7 +28,7 @@ from lab.console import Bar, Console, progress
 from lab.datasets import Origin, Split, load_split
 from lab.errors import BakeoffError
 from lab.settings import settings
-from lab.workspace import Workspace, write_text
+from lab.workspace import Workspace, is_plain, write_text
 
 # The course's own run, beside which the best setting is to be seen.
 COURSE = Hyperparameters(learning_rate=1e-5, batch_size=8, num_train_epochs=0.25).told()
@@ -59,6 +59,8 @@ class SweepRequest:
             raise BakeoffError(f"a pruner among {', '.join(get_args(PrunerName))}", f"'{self.pruner}'", "choose one")
         data, text_column, label_column = self.data
         study = self.study or Path(data.removeprefix("hf:")).stem.replace("/", "-")
+        if not is_plain(study):
+            raise BakeoffError("a study's name", f"'{study}'", "name it without slashes, and not after a dot")
         seed = int(self.fixed.get("seed", settings().seed))
         secret = settings().sweep_storage
         storage = self.storage or (secret.get_secret_value() if secret else default_storage(study))

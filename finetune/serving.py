@@ -79,7 +79,7 @@ def exported_runtime(folder: Path, max_length: int) -> Runtime | None:
     """
     measured = folder / FOLDER / MEASURED
     try:
-        used = read_json(measured)["used"] if measured.exists() else "torch"
+        used = read_json(measured, "used")["used"] if measured.exists() else "torch"
         return _runtime(folder / FOLDER, folder, max_length, used) if used in FILES else None
     except BakeoffError as error:
         mend = "train it again with --fresh to export it anew"

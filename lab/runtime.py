@@ -1,6 +1,5 @@
 """Texts to what a model says of them: tokens in batches of like length, through PyTorch or ONNX Runtime."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 from lab.devices import usable_cores
 from lab.errors import BakeoffError
 from lab.redact import reason
+from lab.workspace import read_json
 
 if TYPE_CHECKING:
     import torch
@@ -139,7 +139,7 @@ def onnx_runtime(model: Path, tokenizer: Path, max_length: int, kind: str) -> Ru
     part of a layer, and no idle thread spins beside other processes.
 
     Raises:
-        BakeoffError: the export is damaged.
+        BakeoffError: the export or the tokenizer is damaged.
     """
     import onnxruntime
 
@@ -153,12 +153,17 @@ def onnx_runtime(model: Path, tokenizer: Path, max_length: int, kind: str) -> Ru
     except Exception as error:  # ONNX Runtime's errors have no base but this
         fix = f"remove {model.parent}, and run again"
         raise BakeoffError(f"an ONNX graph in {model}", reason(error), fix) from error
+    try:
+        pad_token = read_json(tokenizer.parent / "tokenizer_config.json", "pad_token")["pad_token"]
+        fast = _fast(tokenizer.read_text(encoding="utf-8"), max_length)
+    except Exception as error:  # nor have those of tokenizers
+        if isinstance(error, BakeoffError):
+            raise
+        raise BakeoffError(f"a tokenizer in {tokenizer}", reason(error), "restore the file, or train again") from error
 
     def forward(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
         return np.asarray(session.run(None, {"input_ids": ids, "attention_mask": mask})[0])
 
-    pad_token = json.loads((tokenizer.parent / "tokenizer_config.json").read_text(encoding="utf-8"))["pad_token"]
-    fast = _fast(tokenizer.read_text(encoding="utf-8"), max_length)
     padding, width = int(fast.token_to_id(pad_token) or 0), forward(*_one_token()).shape[1]
     return Runtime(fast, padding, forward, width, f"onnx {kind}", ONNX_TOKENS, usable_cores())
 

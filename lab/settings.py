@@ -66,7 +66,7 @@ class Settings(BaseSettings):
     turn_usd: float | None = Field(default=None, ge=0)
     wikipedia_lang: str = Field(default="en", pattern=r"^[a-z][a-z-]{1,11}$")
     classifier: str | None = None
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     timeout_seconds: float = Field(default=20.0, gt=0)
     concurrency: int = Field(default=4, ge=1, le=64)
     context_tokens: int = Field(default=8192, ge=512)

@@ -81,16 +81,30 @@ def write_json(path: Path, document: object) -> None:
     write_text(path, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, *needed: str) -> Any:
     """Read a JSON file that Bakeoff wrote.
 
+    Args:
+        path: of the file.
+        needed: what the object in it must tell.
+
     Raises:
-        BakeoffError: the file is not JSON, for instance edited by hand.
+        BakeoffError: the file is not JSON, for instance edited by hand, or lacks what is needed.
     """
+    fix = "delete the file, or restore it, and run again"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise BakeoffError(f"JSON in {path}", str(error), "delete the file, or restore it, and run again") from error
+        raise BakeoffError(f"JSON in {path}", str(error), fix) from error
+    lacking = [name for name in needed if not isinstance(document, dict) or name not in document]
+    if lacking:
+        raise BakeoffError(f"JSON with {', '.join(needed)} in {path}", f"none with {lacking[0]}", fix)
+    return document
+
+
+def is_plain(name: str) -> bool:
+    """Return whether a name is a bare one, which cannot lead out of the folder that it is looked for in."""
+    return name == Path(name).name and not name.startswith(".")
 
 
 @contextmanager
@@ -114,8 +128,12 @@ def new_folder(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def room_on_disk(folder: Path) -> Iterator[None]:
+def room_on_disk(folder: Path, setting: str = "BAKEOFF_HOME") -> Iterator[None]:
     """Turn whatever a library raises when the disk is full, each its own way, into one clear error.
+
+    Args:
+        folder: that is written to.
+        setting: what names another disk.
 
     Raises:
         BakeoffError: the disk that holds `folder` is full.
@@ -129,7 +147,7 @@ def room_on_disk(folder: Path) -> Iterator[None]:
         free = shutil.disk_usage(there).free
         if "No space left" not in str(error) and free > FULL_DISK:
             raise
-        fix = "free some space, or set BAKEOFF_HOME to a folder on another disk, and run again"
+        fix = f"free some space, or set {setting} to a folder on another disk, and run again"
         raise BakeoffError(f"room on the disk for {folder}", f"{free / 1e6:.0f} MB free", fix) from error
 
 
@@ -153,3 +171,12 @@ def lock(path: Path, what: str, wait_seconds: float = 0) -> Iterator[None]:
 def fingerprint(*parts: object) -> str:
     """Return 16 hex digits that change whenever any of `parts` changes (SHA-256 over their JSON)."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False, default=str).encode()).hexdigest()[:16]
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """Return 16 hex digits that change whenever a file in `folder` does."""
+    parts = []
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            parts.append((path.relative_to(folder).as_posix(), hashlib.file_digest(file, "sha256").hexdigest()))
+    return fingerprint(parts)

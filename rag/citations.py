@@ -58,7 +58,7 @@ def opened(citation: str, around: int) -> Cited:
 def _at(citation: str) -> Passage | None:
     """Return a passage without its words, if the citation says where it stands."""
     found = re.fullmatch(r"(.+):(\d+)-(\d+)", citation)
-    if not found:
+    if not found or int(found[2]) >= int(found[3]):
         return None
     source = found[1] if is_address(found[1]) else str(Path(found[1]).expanduser().resolve())
     return Passage("", source, (int(found[2]), int(found[3])))

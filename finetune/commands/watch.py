@@ -44,6 +44,8 @@ def watch(
     """
     from finetune import Watch
 
+    if predictions and predictions.is_dir():
+        raise BakeoffError("a log of predictions", f"the folder {predictions}", "name the file in it")
     if once and predictions and not predictions.exists():
         fix = "check the path; your service appends a line there for each prediction"
         raise BakeoffError(f"a log of predictions at {predictions}", "no such file", fix)

@@ -9,7 +9,7 @@ import typer
 
 from lab.command_app import Json
 from lab.console import Console
-from lab.errors import GateFailed
+from lab.errors import BakeoffError, GateFailed
 
 
 class How(StrEnum):
@@ -47,6 +47,8 @@ def search(
     from rag.passages import Within
     from rag.retrieve import RELEVANT, search_documents
 
+    if not query.strip():
+        raise BakeoffError("something to look for", "nothing", "name it in a few words")
     within = Within(source, label) if source or label else None
     least = RELEVANT if min_score is None else min_score
     evidence = search_documents(query, k, how.value, rerank or settings().reranker, least, within, diversity)

@@ -9,13 +9,15 @@ import pytest
 import torch
 
 from finetune import Classifier, Hyperparameters, champion, train_or_reuse
-from finetune.encoders import LOWER_HALF
+from finetune.encoders import LOWER_HALF, load_base
+from finetune.estimate import small_steps
 from finetune.folder import TrainingFolder
 from finetune.methods import prepare
-from finetune.registry import champion_id
+from finetune.registry import champion_id, classifier_id
 from finetune.schedule import Schedule
 from finetune.training import train_model
 from lab.datasets import Dataset, Split
+from lab.embeddings import model_folder
 from lab.errors import BakeoffError
 from lab.workspace import Workspace
 from tests.conftest import QUICK, Outcome
@@ -168,3 +170,44 @@ def test_a_bad_knob_on_the_command_line_exits_with_one(bakeoff: Callable[..., Ou
     assert told.code == 1
     assert told.err.count("\n") == 1
     assert "--learning-rate takes" in told.err
+
+
+@pytest.mark.parametrize(
+    ("batch", "accumulation", "examples", "probed"),
+    [
+        (16, 1, 2939, (16, 1, 12)),
+        (16, 100, 2939, (16, 2, 12)),
+        (512, 1, 2939, (512, 1, 3)),
+        (10**6, 9, 160, (160, 1, 6)),
+    ],
+)
+def test_a_forecast_takes_no_more_texts_than_it_must(
+    batch: int, accumulation: int, examples: int, probed: tuple[int, int, int]
+) -> None:
+    wished = Hyperparameters(batch_size=batch, gradient_accumulation_steps=accumulation)
+    knobs, steps = small_steps(wished, examples)
+    assert (knobs.batch_size, knobs.gradient_accumulation_steps, steps) == probed
+
+
+def test_a_run_that_validates_early_has_logged_a_loss_by_then() -> None:
+    schedule = Schedule.of(112, Hyperparameters(num_train_epochs=100, batch_size=16))
+    assert schedule.logging_steps <= schedule.eval_steps
+
+
+def test_other_weights_in_the_base_s_folder_make_another_classifier(tmp_path: Path, small: Split) -> None:
+    ids = []
+    for weights in ("one", "two", "one"):
+        (tmp_path / "model.safetensors").write_text(weights)
+        ids.append(classifier_id(small.train, small.validation, QUICK, str(tmp_path)))
+    assert ids[0] == ids[2] != ids[1]
+
+
+@pytest.mark.parametrize("config", ["[]", '{"model_type": "bert", "hidden_size": "wide"}'])
+def test_a_base_whose_configuration_is_none_is_one_line(config: str, tmp_path: Path) -> None:
+    base = Path(model_folder("embedded:minilm"))
+    for path in base.iterdir():
+        if path.is_file() and path.suffix != ".safetensors":
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / "config.json").write_text(config)
+    with pytest.raises(BakeoffError, match="a BERT-like checkpoint with safetensors"):
+        load_base(str(tmp_path), ["a", "b"])

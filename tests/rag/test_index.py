@@ -115,6 +115,13 @@ def test_a_document_that_is_not_text_is_named(bakeoff: Callable[..., Outcome], t
     assert re.search(r"skipped .*x\.md: .*UTF-8 text: the byte 0xe9 at 3", outcome.err)
 
 
+def test_nothing_is_no_query_and_a_span_that_ends_before_it_begins_no_citation(bakeoff: Callable[..., Outcome]) -> None:
+    assert "expected something to look for; got nothing" in bakeoff("index", "search", " ").err
+    Path("notes.md").write_text("Kettles are blue.")
+    told = bakeoff("index", "show", "notes.md:12-3")
+    assert (told.code, "expected a passage's id, or SOURCE:START-END" in told.err) == (1, True)
+
+
 def test_the_commands_add_search_and_show(bakeoff: Callable[..., Outcome], tmp_path: Path) -> None:
     (tmp_path / "handbook.md").write_text("# Steps\n\nWarm-up steps raise the rate slowly.\n\n# Tea\n\nTea is hot.")
     assert "index add" in bakeoff("index", "status").err
