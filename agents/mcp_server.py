@@ -10,12 +10,14 @@ from collections.abc import Callable
 from functools import cache, wraps
 from typing import Annotated, Any
 
+import pydantic
 from pydantic import Field
 
 from agents.suggest import Suggester
+from agents.tools.catalogue import refused_arguments
 from agents.tools.classifier import classify as classified
 from agents.tools.knowledge import search_knowledge
-from agents.tools.mcp.library import AccessToken, FastMCP, TokenVerifier, ToolError
+from agents.tools.mcp.library import AccessToken, FastMCP, Middleware, TokenVerifier, ToolError, ValidationError
 from agents.tools.wikipedia import WikipediaTool
 from lab.console import Console
 from lab.errors import BakeoffError
@@ -37,6 +39,7 @@ Text = Annotated[str, Field(description="The text as it stands.", min_length=1)]
 def lab_server() -> FastMCP[Any]:
     """Return the server with the agent's tools: search_index, classify, wikipedia and suggest."""
     server: FastMCP[Any] = FastMCP("bakeoff", instructions=INSTRUCTIONS, mask_error_details=True)
+    server.add_middleware(_PlainRefusals())
     for tool in (search_index, classify, wikipedia, suggest):
         offer(server, tool)
     return server
@@ -53,6 +56,19 @@ def offer(server: FastMCP[Any], tool: Tool) -> None:
             raise ToolError(str(error)) from error
 
     server.tool(told, annotations={"readOnlyHint": True})
+
+
+class _PlainRefusals(Middleware):
+    """Says what is wrong with a tool's arguments as the command line does."""
+
+    async def on_call_tool(self, context: Any, call_next: Any) -> Any:
+        try:
+            return await call_next(context)
+        except ValidationError as error:
+            if not isinstance(error.__cause__, pydantic.ValidationError):
+                raise
+            wrong = dict(error.__cause__.errors()[0])
+            raise ToolError(str(refused_arguments(context.message.name, wrong))) from error
 
 
 def search_index(query: Query) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Which tools the agent has right now, each with its schema, and why one is missing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypedDict
 
@@ -132,10 +132,14 @@ def _tool(
     )
 
 
+def refused_arguments(tool: str, wrong: Mapping[str, Any]) -> BakeoffError:
+    """Return the first of pydantic's errors about a tool's arguments as one of ours."""
+    got = f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
+    return BakeoffError(f"arguments that {tool} takes", got, "its schema: bakeoff tools list --json")
+
+
 def explain_failure(error: Exception) -> str:
     """Return a tool's failure as the words the model and the user read."""
     if isinstance(error, ToolInvocationError):
-        wrong = (error.filtered_errors or error.source.errors())[0]
-        got = f"{'.'.join(map(str, wrong['loc']))}: {wrong['msg']}"
-        error = BakeoffError(f"arguments that {error.tool_name} takes", got, "its schema: bakeoff tools list --json")
+        error = refused_arguments(error.tool_name, (error.filtered_errors or error.source.errors())[0])
     return str(error) if isinstance(error, BakeoffError) else f"the tool failed: {type(error).__name__}"

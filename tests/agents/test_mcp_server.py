@@ -87,6 +87,10 @@ def test_over_stdio_the_tools_answer_and_the_runs_are_there(quick_champion: Path
             refused = await client.call_tool("compare", {"a": run_id, "b": "../.."})
             assert refused.is_error
             assert "expected the name of a run; got '../..'" in str(refused.content)
+            for wrong, words in (({"query": ""}, "query: String should have"), ({"z": 1}, "query: Missing required")):
+                refused = await client.call_tool("search_index", wrong)
+                assert refused.is_error
+                assert f"expected arguments that search_index takes; got {words}" in str(refused.content)
             resources = [str(resource.uri) for resource in (await client.list_resources()).resources]
             assert resources == ["bakeoff://runs", f"bakeoff://runs/{run_id}"]
             assert (await _read(client, "bakeoff://runs"))[0]["run_id"] == run_id

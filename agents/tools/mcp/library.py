@@ -13,9 +13,11 @@ try:
     from fastmcp.client.transports import StdioTransport as StdioTransport
     from fastmcp.client.transports import StreamableHttpTransport as StreamableHttpTransport
     from fastmcp.exceptions import ToolError as ToolError
+    from fastmcp.exceptions import ValidationError as ValidationError
     from fastmcp.resources import Resource as Resource
     from fastmcp.server.auth import AccessToken as AccessToken
     from fastmcp.server.auth import TokenVerifier as TokenVerifier
+    from fastmcp.server.middleware import Middleware as Middleware
     from fastmcp.server.providers import Provider as Provider
     from mcp.types import ElicitResult as ElicitResult
 
