@@ -17,6 +17,7 @@ from agents.findings import looked_up, routing_of
 from agents.graph import build_graph
 from agents.interruptible import Interruptible, Stop
 from agents.memory import Memory, Summarised, Transcript, is_unfinished, new_id, summarise, unreachable_explained
+from agents.memory.serializer import AsItIs
 from agents.prompts import NO_ANSWER
 from agents.state import NOT_YET, Context, RoutedPart, Routing, State, found_evidence, turn_messages
 from agents.team import build_team, closing, opening
@@ -49,7 +50,7 @@ class Conversation:
     def __post_init__(self) -> None:
         """Compile the graph twice: one works on a question, the other keeps the state, and nothing runs in it."""
         self._graph = build_graph(self.catalogue)
-        self._kept = build_graph(self.catalogue, self.memory.saver if self.memory else InMemorySaver())
+        self._kept = build_graph(self.catalogue, self.memory.saver if self.memory else InMemorySaver(serde=AsItIs()))
         self._told: set[str] = set()
         self._turns = Interruptible()
 
