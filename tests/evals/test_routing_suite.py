@@ -102,7 +102,7 @@ def test_an_embedded_llm_is_no_arm_for_it_cannot_call_tools() -> None:
     Path("x.yaml").write_text(
         "name: x\nkind: routing\nreference: native\narms: [{approach: native, llm: embedded:smollm2}]"
     )
-    with pytest.raises(BakeoffError, match="native needs an llm that calls tools"):
+    with pytest.raises(BakeoffError, match="native needs an LLM that calls tools"):
         load_suite("x.yaml")
     Path("x.yaml").write_text("name: x\nkind: routing\nreference: rag\narms: [{approach: rag}]")
     with pytest.raises(BakeoffError, match="rag tells no tools"):
