@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from evals.forecast.forecast import Forecast
     from evals.own_data import Remark
     from evals.parallel import Crew
+    from evals.runner import Run
     from evals.scenarios import Plan
     from evals.suite import Suite
     from lab.prices import PriceList
@@ -76,10 +77,8 @@ def eval_(
     """
     if list_:
         return _list(json)
-    if fresh and resume:
-        raise BakeoffError("--fresh or --resume", "both", "leave one out")
+    _refuse_both(fresh, resume)
     from evals.budget import Budget
-    from evals.forecast.forecast import keep_outcome
     from evals.forecast.forecasting import forecast_run
     from evals.parallel import Crew
     from evals.runner import run_suite
@@ -104,9 +103,14 @@ def eval_(
     budget.begin()
     start = time.perf_counter()
     run = run_suite(chosen, limit, fresh, retry_failures, budget, crew, plan, prices)
-    if forecast and forecast.answers:
-        Console().note(keep_outcome(forecast, run, time.perf_counter() - start, plan.answers * len(chosen.arms)))
+    if forecast:
+        _tell_outcome(forecast, run, time.perf_counter() - start, plan.answers * len(chosen.arms))
     print_run(run, json)
+
+
+def _refuse_both(fresh: bool, resume: bool) -> None:
+    if fresh and resume:
+        raise BakeoffError("--fresh or --resume", "both", "leave one out")
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -137,6 +141,14 @@ def _tell_forecast(forecast: "Forecast", budget: "Budget", crew: "Crew") -> None
     tell_forecast(forecast, budget)
     if not crew.is_alone:
         Console().note(f"these are minutes of one job; how much of them {crew} saves depends on the machine")
+
+
+def _tell_outcome(forecast: "Forecast", run: "Run", seconds: float, answers: int) -> None:
+    """Say how far off the forecast was, where there was anything to foretell, and keep that."""
+    from evals.forecast.forecast import keep_outcome
+
+    if forecast.answers:
+        Console().note(keep_outcome(forecast, run, seconds, answers))
 
 
 def _chosen(
