@@ -56,9 +56,7 @@ class View:
 
     def settle(self) -> None:
         """Wait until the script has run to its end."""
-        expect(self.page.get_by_test_id("stApp")).to_have_attribute(
-            "data-test-script-state", "notRunning", timeout=READY
-        )
+        settle(self.page)
 
     def check(self) -> None:
         """Nothing went wrong, nothing was asked of another host, and nothing stands out at the side."""
@@ -74,6 +72,11 @@ class View:
     def _asked(self, request: Request) -> None:
         if request.url.startswith(("http", "ws")):
             self.hosts.add(request.url.split("/")[2])
+
+
+def settle(page: Page) -> None:
+    """Wait until the script of a page has run to its end: until then, what it showed before is still there."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=READY)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from evals.charts.classes import class_chart
 from evals.charts.tradeoff import cost_chart
 from evals.runner import Run
 from evals.suite import Suite
-from tests.dashboard.conftest import NARROW, View
+from tests.dashboard.conftest import NARROW, View, settle
 from tests.dashboard.test_slices import only_run
 
 
@@ -90,7 +90,8 @@ def _shows(page: Page, run: Run, wanted: Slice) -> None:
 
 
 def _figures(page: Page, title: str) -> str:
-    """Return what the CSV button of a chart gives, the last of that title."""
+    """Return what the CSV button of a chart gives, once no chart of before is left on the page."""
+    settle(page)
     block = page.get_by_test_id("stVerticalBlock").filter(has=page.get_by_role("heading", name=title, exact=True))
     with page.expect_download() as download:
         block.last.get_by_role("button", name="CSV").last.click()
