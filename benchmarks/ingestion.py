@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from benchmarks.passages import wikipedia_passages
-from benchmarks.peak import float32_peak
+from benchmarks.peak import torch_peak
 from benchmarks.side_by_side import (
     Comparison,
     by_turns,
@@ -157,8 +157,8 @@ def _langchain(embeddings: TimedEmbeddings, passages: Sequence[Passage]) -> Lap:
     return Lap(len(passages), time.perf_counter() - start, embeddings.seconds)
 
 
-def _share(embedder: Embedder, laps: Sequence[Lap]) -> dict[str, float]:
-    """Return the share of the processor's matrix-product peak that embedding reached."""
+def _share(embedder: Embedder, laps: Sequence[Lap]) -> dict[str, Any]:
+    """Return the share of the processor's peak in matrix products, of the type computed in, that embedding reached."""
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -168,12 +168,13 @@ def _share(embedder: Embedder, laps: Sequence[Lap]) -> dict[str, float]:
     model: torch.nn.Module = AutoModel.from_pretrained(model_folder(MODEL))
     weights = sum(weight.numel() for name, weight in model.named_parameters() if ".layer." in name)
     rate = tokens / statistics.median(lap.embedding for lap in laps)
-    gflops, peak = FLOPS * weights * rate / 1e9, float32_peak()
-    shares = {"weights": weights, "tokens_per_second": rate}
+    precision = embedder.kind.partition(" ")[2] or "float32"
+    gflops, peak = FLOPS * weights * rate / 1e9, torch_peak(precision)
+    shares = {"weights": weights, "tokens_per_second": rate, "precision": precision}
     return shares | {"gflops": gflops, "peak_gflops": peak, "share": gflops / peak}
 
 
-def _document(laps: dict[str, list[Lap]], cosine: float, share: dict[str, float], passages: int) -> dict[str, Any]:
+def _document(laps: dict[str, list[Lap]], cosine: float, share: dict[str, Any], passages: int) -> dict[str, Any]:
     ours, theirs = laps["Bakeoff"], laps[LANGCHAIN]
     comparison = Comparison(
         f"{passages:,} passages", "passages/s", [lap.rate for lap in ours], [lap.rate for lap in theirs], GOAL
@@ -207,7 +208,7 @@ def _tables(laps: dict[str, list[Lap]], document: dict[str, Any]) -> list[str]:
         markdown(["", "", "goal", "verdict"], [[*row, verdict] for row, verdict in zip(goals, verdicts, strict=True)]),
         f"Embedding: {peak['tokens_per_second']:.0f} tokens/s x {FLOPS} x {peak['weights']:,} weights of the layers"
         f" = {peak['gflops']:.0f} GFLOP/s,\n{peak['share']:.0%} of the {peak['peak_gflops']:.0f} GFLOP/s that matrix"
-        " products alone reach in float32.",
+        f" products alone reach in {peak['precision']}.",
     ]
 
 

@@ -19,7 +19,7 @@ from lab.datasets import Split, load_dataset, split_dataset
 from lab.settings import settings
 
 BUSY = 20  # percent of the machine that others may use before the figures are in doubt
-LIBRARIES = ("torch", "transformers", "onnxruntime", "tokenizers")
+LIBRARIES = ("torch", "transformers", "onnxruntime", "openvino", "tokenizers")
 SMALL = 800  # tweets that the champion of a benchmark learns from
 
 Lap = TypeVar("Lap")

@@ -5,18 +5,22 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lab.console import Console
 from lab.errors import BakeoffError
 from lab.redact import reason
-from lab.runtime import Runtime, onnx_runtime
+from lab.runtime import Runtime, openvino_runtime
+from lab.settings import settings
 from lab.workspace import Workspace, fingerprint, lock, new_folder, read_json, write_json
 
 if TYPE_CHECKING:
     from sentence_transformers import SentenceTransformer
 
-LAYOUT = 1  # of the kept folder; another number makes every export anew
+LAYOUT = 2  # of the kept folder; another number makes every export anew
 GRAPH, CARD = "model.onnx", "export.json"
-LIBRARIES = ("torch", "transformers", "sentence-transformers", "onnxruntime")
+LIBRARIES = ("torch", "transformers", "sentence-transformers", "openvino")
 PARTS = {".json", ".txt", ".model", ".safetensors", ".bin"}  # files that decide what a model says
 ALIKE = 0.9999  # cosine similarity with sentence-transformers' vector, at least
 CHECKED = (
@@ -38,7 +42,7 @@ def exported_encoder(name: str, folder: Path) -> Runtime | None:
     Returns None where the model cannot be exported, or its export embeds otherwise than the model; says so.
     """
     versions = [version(library) for library in LIBRARIES]
-    key = fingerprint(LAYOUT, versions, _content(folder))
+    key = fingerprint(LAYOUT, versions, settings().precision, _content(folder))
     kept = Workspace.current().cache / "embeddings" / key
     try:
         if not kept.exists():
@@ -54,13 +58,14 @@ def exported_encoder(name: str, folder: Path) -> Runtime | None:
     if card["unusable"]:
         Console().note(f"{name} runs in PyTorch, which is slower: {card['unusable']}")
         return None
-    return _runtime(kept, card["max_length"])
+    return _runtime(kept, card["max_length"], card["precision"])
 
 
 def _export(folder: Path, target: Path) -> dict[str, Any]:
     """Export the model in `folder` into `target`.
 
-    Returns a dict: max_length, in tokens, and unusable, the reason why the export cannot be used, "" if it can.
+    Returns a dict: max_length, in tokens; precision, in which it embeds as the model does, that of the settings if
+    that will do; and unusable, the reason why the export cannot be used, "" if it can.
     """
     from sentence_transformers import SentenceTransformer
     from transformers.utils import logging
@@ -70,20 +75,28 @@ def _export(folder: Path, target: Path) -> dict[str, Any]:
     logging.disable_progress_bar()
     model: Any = SentenceTransformer(str(folder), device="cpu")
     expected = model.encode(list(CHECKED), normalize_embeddings=True, show_progress_bar=False)
-    card = {"max_length": model.max_seq_length, "unusable": ""}
+    card = {"max_length": model.max_seq_length, "precision": "float32", "unusable": ""}
     try:
         model[0].auto_model.set_attn_implementation("eager")  # a leaner graph, which runs faster
         model.tokenizer.save_pretrained(target)
         export_graph(model, lambda ids, mask: _vectors(model, ids, mask), target / GRAPH, "vectors", beside=True)
-        found = _runtime(target, card["max_length"]).outputs(CHECKED)
+        alike = {
+            precision: _likeness(_runtime(target, card["max_length"], precision).outputs(CHECKED), expected)
+            for precision in (settings().precision, "float32")
+        }
     except BakeoffError:
         raise
     except Exception as error:  # of the exporter's many layers, each raises its own
         return card | {"unusable": f"it cannot be exported ({reason(error)})"}
-    alike = float((found * expected).sum(axis=1).min()) if found.shape == expected.shape else 0.0
-    if not alike >= ALIKE:
-        card["unusable"] = f"its export embeds otherwise (cosine similarity {alike:.4f})"
-    return card
+    for precision, likeness in alike.items():
+        if likeness >= ALIKE:
+            return card | {"precision": precision}
+    return card | {"unusable": f"its export embeds otherwise (cosine similarity {alike['float32']:.4f})"}
+
+
+def _likeness(found: NDArray[np.float32], expected: NDArray[np.float32]) -> float:
+    """Return the smallest cosine similarity of two sets of unit vectors, row by row; 0 if not alike in shape."""
+    return float((found * expected).sum(axis=1).min()) if found.shape == expected.shape else 0.0
 
 
 def _vectors(model: "SentenceTransformer", ids: Any, mask: Any) -> Any:
@@ -94,8 +107,8 @@ def _vectors(model: "SentenceTransformer", ids: Any, mask: Any) -> Any:
     return torch.nn.functional.normalize(vectors, dim=-1)
 
 
-def _runtime(folder: Path, max_length: int) -> Runtime:
-    return onnx_runtime(folder / GRAPH, folder / "tokenizer.json", max_length, "float32")
+def _runtime(folder: Path, max_length: int, precision: str) -> Runtime:
+    return openvino_runtime(folder / GRAPH, folder / "tokenizer.json", max_length, precision)
 
 
 def _content(folder: Path) -> list[tuple[str, str]]:

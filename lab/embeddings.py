@@ -1,4 +1,4 @@
-"""Texts to vectors, with the model that one string names: on a CPU through ONNX Runtime, else sentence-transformers."""
+"""Texts to vectors, with the model that one string names: on a CPU through OpenVINO, else sentence-transformers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ class Encoder(Protocol):
 
     @property
     def kind(self) -> str:
-        """Return what computes: "torch" or "onnx float32"."""
+        """Return what computes: "torch", or such as "openvino bfloat16"."""
 
     def outputs(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return one unit vector per text, shape (len(texts), width)."""
@@ -68,7 +68,7 @@ class Embedder:
 
     @property
     def kind(self) -> str:
-        """Return what computes the vectors: "torch" or "onnx float32"."""
+        """Return what computes the vectors: "torch", or such as "openvino bfloat16"."""
         return self._encoder.kind
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
