@@ -84,7 +84,7 @@ class Runtime:
         """Return how wide a text of so many tokens is at least."""
         if not self.step:
             return max(1, length)
-        longest = (self.tokenizer.truncation or {}).get("max_length", length)
+        longest = int((self.tokenizer.truncation or {}).get("max_length", length))
         return max(1, min(longest, -(-length // self.step) * self.step))
 
     def _padded(self, rows: Sequence[Sequence[int]], width: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
