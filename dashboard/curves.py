@@ -124,7 +124,7 @@ def _accuracies(run: PastRun, is_first: bool) -> list[Row]:
 
 def _prediction(predicted: Predicted, epochs: float) -> Row:
     figures = _percent(predicted.accuracy, *predicted.interval)
-    return {"run": "nobody's", "epoch": epochs, "step": ""} | figures | {"kind": PREDICTED, "spanned": False}
+    return {"run": "nobody's", "epoch": epochs, "step": None} | figures | {"kind": PREDICTED, "spanned": False}
 
 
 def _percent(accuracy: float, low: float, high: float) -> dict[str, float]:

@@ -48,7 +48,7 @@ def show_chart(chart: Chart, key: str) -> None:
     note.caption(plain(chart.note))
     button.download_button(
         "CSV",
-        chart.csv(),
+        chart.csv,  # made when it is asked for: a file of before would be gone while the page still looks for it
         f"{key}.csv",
         "text/csv",
         key=f"csv-{key}",

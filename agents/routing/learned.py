@@ -109,9 +109,8 @@ class Learned:
     @classmethod
     def kept(cls, utterances: Sequence[Utterance], embedder: Embedder) -> Self:
         """Return what was learned from these utterances with this embedder, from the cache folder where it is there."""
-        key = fingerprint(
-            version("bakeoff"), version("scikit-learn"), embedder.name, [asdict(one) for one in utterances]
-        )
+        libraries = version("bakeoff"), version("scikit-learn")
+        key = fingerprint(libraries, embedder.name, embedder.kind, [asdict(one) for one in utterances])
         path = Workspace.current().cache / "routers" / f"{key}.npz"
         with suppress(OSError, ValueError, KeyError):
             return cls._read(path)

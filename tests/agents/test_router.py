@@ -20,7 +20,7 @@ from lab.errors import BakeoffError
 from lab.llm import BaseLLM
 from tests.world import ScriptedServer, says
 
-UNCLEAR = "Tesla"
+UNCLEAR = "model"
 TOOLS = ("wikipedia", "web", "knowledge", "classify", "alerts")
 UNSEEN = [
     ("Who was Marie Curie?", "wikipedia"),

@@ -20,7 +20,7 @@ from tests.world import Answer, ScriptedServer, calls, says
 Scripted = Callable[[ScriptedServer], BaseLLM]
 Setting = Callable[[str, str], None]
 
-CURIE, UNCLEAR = "Who was Marie Curie?", "Tesla"
+CURIE, UNCLEAR = "Who was Marie Curie?", "model"
 A_PHYSICIST = says("Marie Curie was a physicist [1].")
 CONTENT = says(json.dumps({"unsupported": []}))
 
@@ -181,9 +181,9 @@ def test_a_part_that_was_not_understood_is_named_and_each_part_tells_how_it_was_
     setting("BAKEOFF_ROUTER", "embedded")
     with ScriptedServer(_plan(CURIE, UNCLEAR), A_PHYSICIST, CONTENT) as server:
         conversation = Conversation(scripted(server), team=True)
-        turn = conversation.answer("Who was Marie Curie and Tesla?")
-    assert turn.answer.startswith('Marie Curie was a physicist [1]. I do not understand "Tesla". I am not sure what')
-    assert any(line == "researcher 2: Tesla → not understood" for line in turn.trace)
+        turn = conversation.answer(f"Who was Marie Curie and {UNCLEAR}?")
+    assert turn.answer.startswith('Marie Curie was a physicist [1]. I do not understand "model". I am not sure what')
+    assert any(line == "researcher 2: model → not understood" for line in turn.trace)
     first, second = turn.router["parts"]
     assert [first["question"], second["question"]] == [CURIE, UNCLEAR]
     assert first["scores"]["wikipedia"] > 0.5 > second["scores"]["wikipedia"]
