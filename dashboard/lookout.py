@@ -58,7 +58,7 @@ class Lookout:
             reader.join(PATIENCE)
         with self._lock:
             return Sight(
-                alerts=tuple(sorted(reversed(self._alerts), key=lambda alert: -alert.when)),
+                alerts=tuple(sorted(self._alerts, key=lambda alert: alert.when)[::-1]),  # of one moment, the last first
                 told=self._told,
                 trainings=self._seen["trainings"],
                 predictions=self._seen["predictions"],
