@@ -1,9 +1,7 @@
 """Records: one example x one arm x one repeat, appended as they are known, so that a killed run keeps what it has."""
 
-import gc
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,6 +9,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from evals.approach import Prediction
+from lab.collector import uncollected
 from lab.datasets import Example
 from lab.errors import BakeoffError
 from lab.llm import FailureKind
@@ -153,33 +152,21 @@ class Journal:
         os.truncate(self._path, content.rfind(b"\n") + 1)
 
 
+@uncollected()
 def read_records(journal: Journal) -> dict[Question, Record]:
     """Return the latest record of each question: a retried failure is replaced by what came of it.
 
     They stand in the order of their questions, in which nothing is left of who answered first.
     """
-    with _uncollected():
-        records = (Record(**row) for row in journal.rows())
-        latest = {record.question: record for record in records}
-        return {question: latest[question] for question in sorted(latest)}
+    records = (Record(**row) for row in journal.rows())
+    latest = {record.question: record for record in records}
+    return {question: latest[question] for question in sorted(latest)}
 
 
+@uncollected()
 def read_outcomes(journal: Journal) -> dict[Question, Outcome]:
     """Return the latest outcome of each question, in a third of the time that its whole record takes to read."""
-    with _uncollected():
-        return {
-            Question(*map(row.__getitem__, Question._fields)): Outcome(row["failure"], row.get("failure_kind"))
-            for row in journal.rows()
-        }
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Pause the garbage collector, which would walk through all that was read so far again and again: half the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
+    return {
+        Question(*map(row.__getitem__, Question._fields)): Outcome(row["failure"], row.get("failure_kind"))
+        for row in journal.rows()
+    }

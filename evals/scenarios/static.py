@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from evals.records import Record
 from evals.scenarios.scenario import Finding, Fits, Plan, Scenario, Step, facts
 from evals.suite import Suite
+from lab.collector import uncollected
 from lab.console import Console
 from lab.datasets import Dataset, Split, load_dataset, parse_limit, split_dataset
 
@@ -28,6 +29,7 @@ def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Findin
     return []
 
 
+@uncollected(for_good=True)
 def load_parts(suite: Suite, data: str, limit: str | None = None) -> Split:
     """Load and split `data`; the suite's own limits hold, then `limit` for the test part.
 
