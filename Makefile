@@ -54,7 +54,7 @@ screenshots: $(VENV)/.installed-dev
 setup: $(VENV)/.installed-$(GEMMA)
 
 test: $(VENV)/.installed-dev $(VENV)/servers/.installed lint
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(VENV)/.installed-dev
 	$(VENV)/bin/ruff check .
