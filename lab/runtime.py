@@ -198,7 +198,8 @@ def openvino_runtime(model: Path, tokenizer: Path, max_length: int, precision: s
     try:
         compiled = openvino.Core().compile_model(str(model), "CPU", options)
     except RuntimeError as error:
-        raise _no_graph(model, error) from error
+        what = str(error).strip().splitlines()[-1:]  # the lines before name places in OpenVINO's source
+        raise _no_graph(model, RuntimeError(*what)) from error
     request, busy = compiled.create_infer_request(), Lock()
 
     def forward(ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:

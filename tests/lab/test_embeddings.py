@@ -13,6 +13,7 @@ import pytest
 
 from lab.devices import usable_cores
 from lab.embeddings import Embedder, TorchEncoder, model_folder
+from lab.errors import BakeoffError
 from lab.runtime import batches_by_length
 
 ROOT = Path(__file__).parents[2]
@@ -137,6 +138,17 @@ def test_a_cache_that_cannot_be_written_costs_speed_only(
     assert embedder.kind == "torch"
     assert embedder.embed(["one", "two"]).shape == (2, 32)
     assert "no export can be kept" in capsys.readouterr().err
+
+
+def test_a_damaged_export_is_told_in_one_line(tiny: Path, tmp_path: Path) -> None:
+    Embedder(str(tiny))
+    (graph,) = (tmp_path / "cache" / "embeddings").glob("*/model.onnx")
+    graph.write_bytes(graph.read_bytes()[:100])
+    with pytest.raises(BakeoffError) as caught:
+        Embedder(str(tiny))
+    assert "an ONNX graph in" in str(caught.value)
+    assert "got Exception from" not in str(caught.value)
+    assert f"remove {graph.parent}, and run again" in str(caught.value)
 
 
 def test_batches_hold_every_text_once_with_little_padding() -> None:
