@@ -19,6 +19,7 @@ from evals.records import Journal, Outcome, Question, Record, read_outcomes, rea
 from evals.scenarios import Moment, Plan, Scenario, grader_of, kind_of
 from evals.suite import Arm, Suite, recorded_suite
 from evals.work import Piece, Task, chunks
+from lab.collector import uncollected
 from lab.console import Bar, Console, progress
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
@@ -148,7 +149,8 @@ def run_suite(
     Raises:
         BakeoffError: the data cannot be used, or another process runs this very suite.
     """
-    plan = plan or kind_of(suite.kind).plan(suite, limit)
+    with uncollected(for_good=True):  # a run's texts stay as long as it does
+        plan = plan or kind_of(suite.kind).plan(suite, limit)
     folder = planned_run(suite, plan).folder
     with lock(folder.with_suffix(".lock"), f"the run {folder.name}"):
         if fresh and folder.exists():

@@ -92,10 +92,9 @@ def eval_(
     plan = kind_of(chosen.kind).plan(chosen, limit)
     known = _prices(prices, chosen, plan, fresh)
     budget, forecast = Budget(chosen.arms, max_minutes, budget_usd, known), None
-    if data or estimate:
-        words = _tell_remarks(remarks, chosen, plan, leaks=bool(estimate)) if data else []
-        if estimate is not False:
-            forecast = forecast_run(chosen, plan, known, fresh, retry_failures)
+    words = _tell_remarks(remarks, chosen, plan, leaks=bool(estimate)) if data else []
+    if (data or estimate) and estimate is not False:
+        forecast = forecast_run(chosen, plan, known, fresh, retry_failures)
     if forecast and estimate:
         return print_forecast(chosen, plan, forecast, words, budget, json)
     if forecast:

@@ -29,7 +29,7 @@ def findings(suite: Suite, records: Sequence[Record], fits: Fits) -> list[Findin
     return []
 
 
-@uncollected(for_good=True)
+@uncollected()
 def load_parts(suite: Suite, data: str, limit: str | None = None) -> Split:
     """Load and split `data`; the suite's own limits hold, then `limit` for the test part.
 
