@@ -1,32 +1,27 @@
 """One conversation with the agent: ask, follow what happens, read the turn as data."""
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
 from typing import Any
 
-from langchain_core.messages import AIMessage, AIMessageChunk, AnyMessage, HumanMessage, ToolCall, ToolMessage
-from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.graph import START
-from langgraph.types import StateSnapshot, StreamMode
+from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
+from langgraph.types import StreamMode
 
 from agents.claims import Claim, check_claims, missing_sources
 from agents.findings import looked_up, routing_of
 from agents.graph import build_graph
 from agents.interruptible import Interruptible, Stop
-from agents.memory import Memory, Summarised, Transcript, is_unfinished, new_id, summarise, unreachable_explained
-from agents.memory.serializer import AsItIs
-from agents.prompts import NO_ANSWER
-from agents.state import NOT_YET, Context, RoutedPart, Routing, State, found_evidence, turn_messages
+from agents.memory import Memory, Summarised, Talk, Transcript, has_outgrown, new_id, summarise
+from agents.state import Context, RoutedPart, Routing, State, found_evidence, turn_messages
 from agents.team import build_team, closing, opening
 from agents.tools.catalogue import Catalogue, offered_tools
 from agents.turn import ToolRun, Turn, output_tokens_of, tokens_of, tool_runs
 from lab.llm import BaseLLM, resolve_llm
 from rag import Evidence
 
-STREAMED: Sequence[StreamMode] = ["updates", "messages", "tasks", "values"]
+STREAMED: Sequence[StreamMode] = ["updates", "tasks", "values"]
 STREAMED_OF_TEAM: Sequence[StreamMode] = ["values", "tasks"]
 JUDGES = "classify"  # the tool that judges a text and looks nothing up
 
@@ -35,8 +30,9 @@ JUDGES = "classify"  # the tool that judges a text and looks nothing up
 class Conversation:
     """Talks with one base LLM at a time; `llm` can be swapped between turns, the memory stays.
 
-    Without a `memory` it is forgotten with this object. With one, the `id` names the conversation that goes on there;
-    it may be changed between turns. With `team` several work on each question, which may be changed as well.
+    Without a `memory` it is forgotten with this object, and when another begins under another `id`. With one, the `id`
+    names the conversation that goes on there; it may be changed between turns. With `team` several work on each
+    question, which may be changed as well.
     `entering` is told the name of each node of the graph as it begins to work.
     """
 
@@ -48,9 +44,8 @@ class Conversation:
     entering: Callable[[str], None] = field(default=lambda node: None, repr=False)
 
     def __post_init__(self) -> None:
-        """Compile the graph twice: one works on a question, the other keeps the state, and nothing runs in it."""
-        self._graph = build_graph(self.catalogue)
-        self._kept = build_graph(self.catalogue, self.memory.saver if self.memory else InMemorySaver(serde=AsItIs()))
+        """Compile the graph."""
+        self._graph, self._talk = build_graph(self.catalogue), Talk(self.memory)
         self._told: set[str] = set()
         self._turns = Interruptible()
 
@@ -60,14 +55,14 @@ class Conversation:
         Closing the generator stops the answer at once, whatever it waits for.
         """
         start = perf_counter()
-        with self.memory.turn(self.id, question) if self.memory else nullcontext():
-            asked, context = self._noted(question), Context(self.llm, self.catalogue)
+        with self._talk.turn(self.id, question) as asked:
+            context = Context(self.llm, self.catalogue)
             made = self._summarised(asked)
             if made:
                 asked["summary"] = made.summary
                 context.budget.count(made.said)
             done = yield from (self._run_team if self.team else self._run)(asked, context)
-            self._kept.update_state(self._config, done.added | _summary_of(asked), as_node="answer")
+            self._talk.finish(done.added | ({"summary": made.summary} if made else {}))
             yield self._turn(asked["messages"][-1], done, made, perf_counter() - start)
 
     def answer(self, question: str) -> Turn:
@@ -82,11 +77,11 @@ class Conversation:
 
     def transcript(self) -> Transcript:
         """Return what was said so far."""
-        return Transcript.of(self._snapshot().values.get("messages", []))
+        return Transcript.of(self._talk.state(self.id).get("messages", []))
 
     def last_routing(self) -> dict[str, Any]:
         """Return how the last question was routed, and what was decided; empty before the first."""
-        state = self._snapshot().values
+        state = self._talk.state(self.id)
         if "routing" not in state:
             return {}
         decisions = [message for message in turn_messages(state["messages"]) if isinstance(message, AIMessage)]
@@ -100,33 +95,14 @@ class Conversation:
         """Return whether a stopped answer still waits for a server, which would keep the process from ending."""
         return self._turns.left_behind
 
-    @property
-    def _config(self) -> Any:
-        return {"configurable": {"thread_id": self.id}}
-
-    def _snapshot(self) -> StateSnapshot:
-        with unreachable_explained():
-            return self._kept.get_state(self._config)
-
-    def _noted(self, question: str) -> State:
-        """Write the question down before anybody works on it, and return the conversation that ends with it.
-
-        Whoever ends the process then loses the answer alone. Before another question, one without an answer gets a
-        word for it: APIs refuse two questions in a row.
-        """
-        before = self._snapshot().values
-        said = before.get("messages", [])
-        asked: list[AnyMessage] = [*([AIMessage(NO_ANSWER)] if is_unfinished(said) else []), HumanMessage(question)]
-        state = State(messages=asked, routing=NOT_YET, rounds=0)
-        self._kept.update_state(self._config, state, as_node=START)
-        state["messages"] = [*said, *asked]
-        return State(**{**before, **state})  # type: ignore[typeddict-item]
-
     def _summarised(self, asked: State) -> Summarised | None:
         """Return a summary if the talk before the question has outgrown the prompt; who waits for it may go away."""
+        before, summary = asked["messages"][:-1], asked.get("summary")
+        if not has_outgrown(before, summary, self.llm):
+            return None  # without a thread, which takes longer than to see this
 
         def work() -> Generator[Summarised | None, None, None]:
-            yield summarise(asked["messages"][:-1], asked.get("summary"), self.llm)
+            yield summarise(before, summary, self.llm)
 
         (made,) = self._turns.run(work, Stop())
         return made
@@ -137,12 +113,12 @@ class Conversation:
         state: dict[str, Any] = {}
         stop = Stop()
         steps: Any = partial(self._graph.stream, asked, {"callbacks": [stop]}, context=context, stream_mode=STREAMED)
-        for kind, part in self._turns.run(steps, stop):
-            if kind == "messages":
-                message = part[0]
-                if isinstance(message, AIMessageChunk) and message.text:
-                    yield message.text
-            elif kind == "tasks":
+        for event in self._turns.run(steps, stop, aloud=True):
+            if isinstance(event, str):
+                yield event
+                continue
+            kind, part = event
+            if kind == "tasks":
                 self._enter(part)
             elif kind == "values":
                 state = part
@@ -227,10 +203,6 @@ class _Done:
     added: dict[str, Any]
     said: list[AnyMessage] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
-
-
-def _summary_of(state: State) -> dict[str, Any]:
-    return {"summary": state["summary"]} if "summary" in state else {}
 
 
 def _claims(answer: str, results: Sequence[ToolMessage], evidence: Sequence[Evidence]) -> list[Claim]:

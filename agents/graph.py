@@ -4,8 +4,16 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from langchain_core.messages import AIMessage, AnyMessage, ToolCall, ToolMessage
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import (
+    AIMessage,
+    AnyMessage,
+    BaseMessage,
+    ToolCall,
+    ToolMessage,
+    message_chunk_to_message,
+)
+from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.constants import TAG_NOSTREAM
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
@@ -17,7 +25,7 @@ from langgraph.types import Command
 from agents.budget import ended_by, new_calls
 from agents.guard import NO_FOLLOW_UP, is_guarded, may_call, without_answers
 from agents.memory.summary import recalled
-from agents.prompts import CHOOSE, ROUTE, answer_prompt, route_prompt
+from agents.prompts import CHOOSE, answer_prompt, route_prompt, text_of
 from agents.router import EmbeddedRouter, after_route, after_tools
 from agents.state import Context, Routing, State, found_evidence, turn_messages
 from agents.tools.catalogue import Catalogue, explain_failure, shared_tools
@@ -26,9 +34,7 @@ from lab.errors import BakeoffError
 from lab.redact import reason
 
 
-def build_graph(
-    catalogue: Catalogue, checkpointer: BaseCheckpointSaver[str] | None = None
-) -> CompiledStateGraph[State, Context, State, State]:
+def build_graph(catalogue: Catalogue) -> CompiledStateGraph[State, Context, State, State]:
     """Compile the agent's graph over the tools on offer; the base LLM comes with each call's Context."""
     graph = StateGraph(State, context_schema=Context)
     graph.add_node("route", route)
@@ -38,7 +44,7 @@ def build_graph(
     graph.add_conditional_edges("route", after_route, {"tools": "tools", "answer": "answer", "end": END})
     graph.add_conditional_edges("tools", after_tools, {"route": "route", "answer": "answer"})
     graph.add_edge("answer", END)
-    return graph.compile(checkpointer=checkpointer)
+    return graph.compile()
 
 
 def open_graph() -> CompiledStateGraph[State, Context, State, State]:
@@ -71,7 +77,7 @@ def route(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
             decision, note = _allowed(decision, turn)
             return {"messages": [decision], "rounds": rounds, "routing": Routing(kind="native", scores={}, note=note)}
         note = f"{context.llm.name} takes no tools; the embedded router chose"
-    earlier = [message.text for message in state["messages"][: -len(turn)] if message.type == "human"]
+    earlier = [text_of(message) for message in state["messages"][: -len(turn)] if message.type == "human"]
     chosen, scores = _embedded_choice(turn[0].text, context.catalogue, earlier)
     note = note or context.catalogue.missing.get(next(iter(scores)), "")
     return {"messages": [chosen], "rounds": rounds, "routing": Routing(kind="embedded", scores=scores, note=note)}
@@ -112,12 +118,11 @@ def _ask_llm(state: State, context: Context) -> AIMessage | None:
         BakeoffError: it cannot be reached.
     """
     guarded = is_guarded(state)
-    read = recalled(without_answers(state) if guarded else state, context.llm)
+    read = recalled(state, context.llm)
     try:
         bound = context.llm.chat.bind_tools(list(context.catalogue.tools.values()))
-        prompt = route_prompt(read, CHOOSE if guarded else ROUTE)
-        decision = bound.invoke(prompt, {"tags": [TAG_NOSTREAM] * guarded})
-        assert isinstance(decision, AIMessage)
+        prompt = route_prompt(without_answers(read), CHOOSE) if guarded else route_prompt(read)
+        decision = _said(bound, prompt, {"tags": [TAG_NOSTREAM] * guarded})
         return decision.model_copy(update={"content": ""}) if guarded else decision
     except Exception as error:  # each provider's client has errors of its own
         if isinstance(error, NotImplementedError) or _refuses_tools(error):
@@ -141,13 +146,22 @@ def answer(state: State, runtime: Runtime[Context]) -> dict[str, Any]:
     failures = [message.text for message in turn if isinstance(message, ToolMessage) and message.status == "error"]
     prompt = answer_prompt(history, turn[0].text, found_evidence(turn), failures)
     try:
-        said = context.llm.chat.invoke(prompt)
-        assert isinstance(said, AIMessage)
+        said = _said(context.llm.chat, prompt)
     except BakeoffError:
         raise
     except Exception as error:  # each provider's client has errors of its own
         raise unreachable(context, error) from error
     return {"messages": [_with(said, said.text, []) if said.tool_calls else said]}  # no tool was offered
+
+
+def _said(
+    llm: Runnable[LanguageModelInput, Any], prompt: Sequence[BaseMessage], config: RunnableConfig | None = None
+) -> AIMessage:
+    """Return what an LLM says, having heard it piece by piece, so that whoever listens hears the pieces."""
+    first, *rest = llm.stream(list(prompt), config)
+    message = message_chunk_to_message(first + rest) if rest else message_chunk_to_message(first)
+    assert isinstance(message, AIMessage)
+    return message
 
 
 def unreachable(context: Context, error: Exception) -> BakeoffError:

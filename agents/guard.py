@@ -6,10 +6,10 @@ answer made of what tools found may repeat what a text wants done at the next qu
 
 from collections.abc import Sequence
 
-from langchain_core.messages import AnyMessage, ToolMessage
+from langchain_core.messages import AIMessage, AnyMessage, ToolMessage
 
 from agents.prompts import is_speech
-from agents.state import State, Summary, turn_messages
+from agents.state import State, turn_messages
 from agents.tools.mcp import is_outside
 from lab.settings import settings
 
@@ -17,7 +17,7 @@ NO_FOLLOW_UP = (
     "having read what the tools found, the LLM asked for more of them; that is off, for a text could be asking"
     " (BAKEOFF_FOLLOW_UPS=true allows it)"
 )
-HIDDEN = "(I answered this from what the tools found.)"
+HIDDEN = AIMessage("(I answered this from what the tools found.)")
 
 
 def may_call(turn: Sequence[AnyMessage]) -> bool:
@@ -37,17 +37,11 @@ def is_guarded(state: State) -> bool:
     return not settings().follow_ups and not has_read(turn) and has_read(state["messages"][: -len(turn)])
 
 
-def without_answers(state: State) -> State:
-    """Return the state with what the user said, and nothing of what was answered before this turn."""
-    earlier = len(state["messages"]) - len(turn_messages(state["messages"]))
-    messages = [
-        message.model_copy(update={"content": HIDDEN}) if place < earlier and _is_answer(message) else message
-        for place, message in enumerate(state["messages"])
-    ]
-    hidden = State(messages=messages, routing=state["routing"], rounds=state["rounds"])
-    if "summary" in state:
-        hidden["summary"] = Summary(text=HIDDEN, upto=state["summary"]["upto"])
-    return hidden
+def without_answers(read: list[AnyMessage]) -> list[AnyMessage]:
+    """Return what a prompt is made of with what the user said, and nothing of what was answered before this turn."""
+    turn = turn_messages(read)
+    before = read[: len(read) - len(turn)]
+    return [*(HIDDEN if _is_answer(message) else message for message in before), *turn]
 
 
 def _is_answer(message: AnyMessage) -> bool:

@@ -57,7 +57,12 @@ def quote(number: int, text: str) -> str:
 
 def is_speech(message: AnyMessage) -> bool:
     """Say whether a message is what somebody said, rather than a tool's call or its result."""
-    return message.type == "human" or (message.type == "ai" and bool(message.text) and not message.tool_calls)
+    return message.type == "human" or (message.type == "ai" and not message.tool_calls and bool(text_of(message)))
+
+
+def text_of(message: AnyMessage) -> str:
+    """Return a message's text, ten times as fast as LangChain does where it is a string: a long talk has hundreds."""
+    return message.content if isinstance(message.content, str) else message.text
 
 
 def answer_prompt(

@@ -83,7 +83,7 @@ def router_kind(llm: BaseLLM) -> RouterKind:
 
 def turn_messages(messages: list[AnyMessage]) -> list[AnyMessage]:
     """Return the messages since the user last spoke, the user's own first."""
-    start = max(index for index, message in enumerate(messages) if message.type == "human")
+    start = next(index for index in reversed(range(len(messages))) if messages[index].type == "human")
     return messages[start:]
 
 

@@ -176,7 +176,8 @@ def manage(state: TeamState, runtime: Runtime[Context]) -> dict[str, Any]:
     asked, context = state["asked"], runtime.context
     plan, said, how = None, list[AnyMessage](), "at their joints by rule"
     if not context.llm.embedded and not context.budget.used_up():
-        read = recalled(without_answers(asked) if is_guarded(asked) else asked, context.llm)
+        read = recalled(asked, context.llm)
+        read = without_answers(read) if is_guarded(asked) else read
         plan, said = _structured([SystemMessage(_SPLIT), *filter(is_speech, read)], Parts, context)
         how = "by the LLM" if plan else "by rule, as the LLM gave no list"
     parts = [part.strip() for part in plan.questions if part.strip()] if plan else []

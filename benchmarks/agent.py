@@ -2,10 +2,10 @@
 
 `python -m benchmarks.agent` asks questions that the knowledge tool answers out of the handbook. For the first table the
 LLM is a stand-in that answers at once, so that what a turn takes, less the seconds of its tool, is the agent's own. Of
-that, choosing the tool and checking each sentence of the answer against the evidence are the work of models, and told
-apart; what is left, the graph and remembering it all, is to take less than 10 ms. The second table is of SmolLM2, by
-turns inside the agent and bare, given the very prompt that the agent gives it; the goal is that the agent's first token
-comes at most 1.1 times as late.
+that, choosing the tool, checking each sentence of the answer against the evidence and, every few turns, summarising a
+long talk are the work of models, and told apart; what is left, the graph and remembering it all, is to take less than
+10 ms. The second table is of SmolLM2, by turns inside the agent and bare, given the very prompt that the agent gives
+it; the goal is that the agent's first token comes at most 1.1 times as late.
 """
 
 import importlib
@@ -46,7 +46,11 @@ QUESTIONS = (
 )
 TALK = ("Hello, how are you?", "Thank you, that was kind!", "Good morning!", "Tell me a joke, please.")
 SAID = "The handbook explains the warm-up steps and the learning rate in a section of their own [1]."
-PARTS = {"choosing tools": "agents.graph._embedded_choice", "checking claims": "agents.conversation.check_claims"}
+PARTS = {
+    "choosing tools": "agents.graph._embedded_choice",
+    "checking claims": "agents.conversation.check_claims",
+    "summarising": "agents.memory.summary.extract",
+}
 
 app = command_app()
 

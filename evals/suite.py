@@ -54,6 +54,7 @@ READ_BY = {  # a knob that an approach does not read is refused: it would look a
     "hyperparameters": {"linear_probe", *_TRAINS},
     "least_steps": _TRAINS,
     "update_by": _TRAINS,
+    "refit": {"finetuned"},
     "form": {"hybrid"},
     "reranker": {"reranked"},
     "options": {"own"},
@@ -98,6 +99,7 @@ class Arm(BaseModel):
     hyperparameters: Hyperparameters = Hyperparameters()
     least_steps: int = Field(default=0, ge=0, le=100_000)
     update_by: UpdateBy = "retrain"
+    refit: bool = False
     form: Form = "cascade"
     reranker: str = "embedded:minilm"
     options: dict[str, Any] = Field(default_factory=dict)

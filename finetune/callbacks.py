@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import IntervalStrategy, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from finetune.checkpoints import mark_complete
 from finetune.diagnosis import LossRange, diagnose
@@ -90,9 +90,9 @@ class Keeper(TrainerCallback):
             control.should_save = True
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Ask for a last validation."""
+        """Ask for a last validation, if there are any."""
         if state.global_step >= state.max_steps:  # the Trainer saves the last step, but does not validate it
-            control.should_evaluate = True
+            control.should_evaluate = args.eval_strategy != IntervalStrategy.NO
 
 
 class Teller(TrainerCallback):

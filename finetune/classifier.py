@@ -66,22 +66,44 @@ class Classifier:
         Raises:
             BakeoffError: the base cannot be loaded, a validation label is unseen in `train`, or the loss diverged.
         """
-        from finetune.methods import fit_model, model_runtime
-
-        start = time.perf_counter()
         validation.require_known(train.labels)
-        self.labels = train.labels
-        with tempfile.TemporaryDirectory() as nowhere:
-            fitted = fit_model(
-                self.base, self.hyperparameters, train, validation, folder or TrainingFolder(Path(nowhere)), report_to
-            )
-        self._model, self._tokenizer, self.card = fitted
-        self._runtime = model_runtime(self._model, self._tokenizer, self.max_length)
-        origin = asdict(train.origin) if train.origin else None
-        self.card |= {"data_fingerprint": train.fingerprint, "dataset": train.name, "examples": len(train)}
-        self.card |= {"origin": origin, "fit_seconds": round(time.perf_counter() - start, 2)}
+        self._learn(train, validation, folder, report_to)
         self.card |= {"validation": self.score(validation), "reference": self._reference(validation)}
         return self
+
+    def refit(
+        self,
+        train: Dataset,
+        validation: Dataset,
+        folder: TrainingFolder | None = None,
+        report_to: Sequence[str] = (),
+    ) -> "Classifier":
+        """Return another of this setting that learned from `validation` too, nothing being chosen any more.
+
+        It ends at the share of its steps at which this one was best: scikit-learn's searches refit the best setting so,
+        and AutoGluon the epochs, too. No text is left to measure it on but those of the test part; what was measured
+        of this one on validation stands on the card of the other.
+
+        Args:
+            train: what this one learned from.
+            validation: what this one was chosen on.
+            folder: as for `fit`.
+            report_to: as for `fit`.
+
+        Raises:
+            BakeoffError: this is a probe, which has no steps, or the loss diverged.
+            Asked: somebody outside asked for a pause or a stop.
+        """
+        if self.hyperparameters.method == "probe":
+            raise BakeoffError(
+                "a method that trains in steps", "probe, which cannot be refitted", "leave out the refit"
+            )
+        other = Classifier(self.base, self.hyperparameters)
+        until = self.card["best_step"] / self.card["total_steps"]
+        other._learn(train.joined(validation), None, folder, report_to, until)
+        other.card |= {name: self.card[name] for name in ("data_fingerprint", "validation", "reference")}
+        other.card["fit_seconds"] = round(self.card["fit_seconds"] + other.card["fit_seconds"], 2)
+        return other
 
     @property
     def model(self) -> "Model":
@@ -170,6 +192,27 @@ class Classifier:
             classifier._model, classifier._tokenizer = load_model(folder, knobs.method, len(classifier.labels))
             classifier._runtime = model_runtime(classifier._model, classifier._tokenizer, classifier.max_length)
         return classifier
+
+    def _learn(
+        self,
+        train: Dataset,
+        validation: Dataset | None,
+        folder: TrainingFolder | None,
+        report_to: Sequence[str],
+        until: float = 1.0,
+    ) -> None:
+        from finetune.methods import fit_model, model_runtime
+
+        start = time.perf_counter()
+        self.labels = train.labels
+        with tempfile.TemporaryDirectory() as nowhere:
+            kept = folder or TrainingFolder(Path(nowhere))
+            fitted = fit_model(self.base, self.hyperparameters, train, validation, kept, report_to, until)
+        self._model, self._tokenizer, self.card = fitted
+        self._runtime = model_runtime(self._model, self._tokenizer, self.max_length)
+        origin = asdict(train.origin) if train.origin else None
+        self.card |= {"data_fingerprint": train.fingerprint, "dataset": train.name, "examples": len(train)}
+        self.card |= {"origin": origin, "fit_seconds": round(time.perf_counter() - start, 2)}
 
     def _reference(self, validation: Dataset) -> dict[str, Any]:
         """Return what predictions look like on validation texts, which later drift is measured against."""

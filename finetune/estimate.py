@@ -44,6 +44,21 @@ class Estimate:
         """Return the forecast for a run that ended after so many steps: early stopping is not foretold."""
         return self.seconds * steps / self.steps
 
+    def then(self, other: "Estimate") -> "Estimate":
+        """Return the forecast of this run and the other after it."""
+        seconds, steps = self.seconds + other.seconds, self.steps + other.steps
+        epochs = self.seconds * self.epochs_per_hour + other.seconds * other.epochs_per_hour
+        return Estimate(
+            seconds=round(seconds, 2),
+            steps=steps,
+            seconds_per_step=round(
+                (self.steps * self.seconds_per_step + other.steps * other.seconds_per_step) / steps, 4
+            ),
+            epochs_per_hour=round(epochs / seconds, 2),
+            memory_gb=max(self.memory_gb, other.memory_gb),
+            usd=None if self.usd is None or other.usd is None else round(self.usd + other.usd, 6),
+        )
+
     def document(self) -> dict[str, Any]:
         """Return the forecast as data."""
         return asdict(self)
@@ -57,13 +72,15 @@ class Estimate:
         )
 
 
-def estimate_training(training: Training, train: Dataset, validation: Dataset) -> Estimate:
+def estimate_training(training: Training, train: Dataset, validation: Dataset | None) -> Estimate:
     """Time a few steps, a validation and a checkpoint on a copy of the model, and reckon up the whole run.
 
-    The texts are spread evenly from the shortest to the longest, so that the mean step is the run's.
+    The texts are spread evenly from the shortest to the longest, so that the mean step is the run's. Without
+    `validation` the run does not validate.
     """
-    knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs)
-    rows, watched = (encode(training.model, training.tokenizer, knobs, data) for data in (train, validation))
+    knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs, training.until)
+    rows = encode(training.model, training.tokenizer, knobs, train)
+    watched = encode(training.model, training.tokenizer, knobs, validation) if validation else []
     probed, steps = small_steps(knobs, len(rows))
     texts = steps * probed.gradient_accumulation_steps * probed.batch_size
     few = even_sample(watched, min(PROBE_TEXTS, len(watched)))
@@ -79,10 +96,10 @@ def estimate_training(training: Training, train: Dataset, validation: Dataset) -
             quiet=True,
         )
         short = replace(schedule, total_steps=steps, eval_steps=steps // 2, save_steps=steps)
-        build_trainer(probe, even_sample(rows, texts), few, short).train()
+        build_trainer(probe, even_sample(rows, texts), few or None, short).train()
     parts = _accumulation(knobs, len(rows)) / probed.gradient_accumulation_steps
     a_step = parts * statistics.mean(stamps.steps[1:])  # the first one warms up
-    validating = min(stamps.validations) * len(watched) / len(few) * schedule.validations
+    validating = min(stamps.validations) * len(watched) / len(few) * schedule.validations if few else 0.0
     seconds = a_step * schedule.total_steps + validating + stamps.checkpoint * schedule.checkpoints
     price = settings().usd_per_hour
     return Estimate(

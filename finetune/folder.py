@@ -26,13 +26,14 @@ OVER: tuple[Status, ...] = ("finished", "stopped")
 class TrainingFolder:
     """What a training run leaves on disk, so that it can be watched from outside and taken up again."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, refit: bool = False) -> None:
+        """Name the folder; `refit` is noted in its state: the training is one of the two that a refit takes."""
+        self.path, self._refit = path, refit
 
     @classmethod
-    def of(cls, identifier: str) -> "TrainingFolder":
+    def of(cls, identifier: str, refit: bool = False) -> "TrainingFolder":
         """Return the folder of the training that makes the classifier `identifier`."""
-        return cls(Workspace.current().trainings / identifier)
+        return cls(Workspace.current().trainings / identifier, refit)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -83,7 +84,8 @@ class TrainingFolder:
         write_text(self.path / CURVE, "".join(f"{line}\n" for line in kept))
         if self.state.get("status") != "starting":  # what was asked since then is for this run
             self.withdraw()
-        write_json(self.path / STATE, {**document, "status": "running"} | _whereabouts(os.getpid()))
+        noted = {"refit": self._refit, "status": "running"}
+        write_json(self.path / STATE, {**document, **noted} | _whereabouts(os.getpid()))
 
     def end(self, status: Status) -> None:
         """Note how the run ended; one that is over needs its checkpoints no more, nor does one cut off need halves."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune.folder import TrainingFolder, interrupted_training
 from finetune.hyperparameters import Hyperparameters
-from finetune.registry import champion_id, classifier_id, train_or_reuse
+from finetune.registry import REFIT, champion_id, classifier_id, measured_by, train_or_reuse
 from finetune.trackers import check_trackers
 from lab.console import Console
 from lab.datasets import Origin, Split, load_dataset, split_dataset
@@ -21,12 +21,16 @@ TOLD = ("steps", "epochs", "seconds", "train_loss", "validation")
 
 @dataclass(frozen=True)
 class Job:
-    """What to train on what; `origin.seed` splits the data and seeds the training."""
+    """What to train on what; `origin.seed` splits the data and seeds the training.
+
+    With `refit` it is trained twice: to choose and measure, and then once more on the validation texts too.
+    """
 
     origin: Origin
     base: str = "embedded:minilm"
     knobs: Hyperparameters = field(default_factory=Hyperparameters)
     report_to: tuple[str, ...] = ()
+    refit: bool = False
 
     @classmethod
     def of(
@@ -37,6 +41,7 @@ class Job:
         base: str = "embedded:minilm",
         knobs: Mapping[str, Any] | None = None,
         report_to: tuple[str, ...] = (),
+        refit: bool = False,
     ) -> "Job":
         """Make a job of what a user wrote; the seed is the settings' where the knobs have none.
 
@@ -45,7 +50,8 @@ class Job:
         """
         check_trackers(report_to)
         hyperparameters = Hyperparameters.checked(**{"seed": settings().seed, **(knobs or {})})
-        return cls(Origin(data, text_column, label_column, hyperparameters.seed), base, hyperparameters, report_to)
+        origin = Origin(data, text_column, label_column, hyperparameters.seed)
+        return cls(origin, base, hyperparameters, report_to, refit)
 
     def load(self) -> Split:
         """Load and split the data; tells what was left out.
@@ -61,7 +67,7 @@ class Job:
     def identifier(self, split: Split | None = None) -> str:
         """Return the id of the classifier that this makes; loads the data unless it is given."""
         split = split or self.load()
-        return classifier_id(split.train, split.validation, self.knobs, self.base)
+        return classifier_id(split.train, split.validation, self.knobs, self.base) + REFIT * self.refit
 
     def arguments(self) -> list[str]:
         """Return what `bakeoff train` is told to do this, without what goes without saying."""
@@ -72,20 +78,25 @@ class Job:
         return [
             *(part for name, value in given.items() for part in _flag(name, value)),
             *(part for name in self.report_to for part in ("--report-to", name)),
+            *["--refit"] * self.refit,
         ]
 
     def estimate(self) -> "Estimate":
-        """Return what the training would take, from a few real steps."""
+        """Return what the training would take, from a few real steps; of a refit, what both trainings would."""
         from finetune.methods import estimate_model
 
         split = self.load()
-        return estimate_model(self.base, self.knobs, split.train, split.validation)
+        first = estimate_model(self.base, self.knobs, split.train, split.validation)
+        if not self.refit:
+            return first
+        # The second may end before its last step: where the first was best, which nobody knows yet.
+        return first.then(estimate_model(self.base, self.knobs, split.train.joined(split.validation), None))
 
 
 def run_job(job: Job, fresh: bool = False) -> dict[str, Any]:
     """Train, or go on, or take what is there; return the document of `bakeoff train --json`."""
     split = job.load()
-    trained = train_or_reuse(split.train, split.validation, job.knobs, job.base, fresh, job.report_to)
+    trained = train_or_reuse(split.train, split.validation, job.knobs, job.base, fresh, job.report_to, refit=job.refit)
     card = trained.classifier.card
     if trained.reused:
         Console().note(f"{trained.id} was trained before with this data and setting; --fresh trains it again")
@@ -112,7 +123,7 @@ def resumed_job(wanted: Job | None) -> Job:
         Console().note(f"going on with {training.path.name}, begun {training.state['started']}")
         return job_of(training)
     identifier = wanted.identifier()
-    if not TrainingFolder.of(identifier).step:
+    if not any(TrainingFolder.of(one).step for one in (identifier, measured_by(identifier))):
         fix = "leave out --resume to train it, or give --resume alone to go on with the last one that was cut off"
         raise BakeoffError(f"a checkpoint of {identifier}", "none", fix)
     return wanted
@@ -122,7 +133,7 @@ def job_of(training: TrainingFolder) -> Job:
     """Return the job that a training whose data can be loaded again was begun with."""
     state = training.state
     knobs = Hyperparameters.checked(**state["hyperparameters"])
-    return Job(Origin(**state["origin"]), state["base"], knobs, tuple(state["report_to"]))
+    return Job(Origin(**state["origin"]), state["base"], knobs, tuple(state["report_to"]), state.get("refit", False))
 
 
 def _flag(name: str, value: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -34,11 +34,15 @@ def fit_model(
     base: str,
     wished: Hyperparameters,
     train: Dataset,
-    validation: Dataset,
+    validation: Dataset | None,
     folder: TrainingFolder,
     report_to: Sequence[str] = (),
+    until: float = 1.0,
 ) -> Fitted:
     """Train by the method of the hyper-parameters; return the model, its tokenizer, and what happened.
+
+    Without `validation` nothing is chosen, and the model is that of the last step; the run ends after the share `until`
+    of the steps that were planned.
 
     Raises:
         BakeoffError: the base cannot be loaded, the loss diverged, or the disk is full.
@@ -46,9 +50,10 @@ def fit_model(
     """
     knobs = wished.resolved()
     if knobs.method == "probe":
+        assert validation is not None, "probes are not refitted"
         return _fit_probe(base, knobs, train, validation)
     _go_on_from_what_is_whole(folder)
-    training = prepare(base, knobs, train.labels, folder, report_to)
+    training = replace(prepare(base, knobs, train.labels, folder, report_to), until=until)
     max_length = fitting_length(training.model, training.tokenizer, knobs.max_length)
     forecast = estimate_training(training, train, validation)
     Console().note(f"{forecast.spoken()}; {knobs.device} in {knobs.precision}")
@@ -59,7 +64,7 @@ def fit_model(
         "origin": train.origin and asdict(train.origin),
         "hyperparameters": knobs.model_dump(),
         "report_to": list(report_to),
-        **measures(train, validation, knobs),
+        **measures(train, validation, knobs, until),
     }
     try:
         with room_on_disk(folder.path):
@@ -90,7 +95,7 @@ def _ended(error: BaseException) -> Status:
     return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
 
 
-def estimate_model(base: str, wished: Hyperparameters, train: Dataset, validation: Dataset) -> Estimate:
+def estimate_model(base: str, wished: Hyperparameters, train: Dataset, validation: Dataset | None) -> Estimate:
     """Return what training would take, without training.
 
     Raises:

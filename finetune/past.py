@@ -112,7 +112,8 @@ class Past:
 def past_runs(workspace: Workspace | None = None) -> Past:
     """Read the classifiers, the trainings and the sweeps of a workspace; a file that did not change is read once.
 
-    A training that ended as a classifier is told once. Probes are left out, for they have no steps.
+    A training that ended as a classifier is told once. Probes are left out, for they have no steps, and refits, which
+    validate nothing that they could be compared by.
     """
     there, notes = workspace or Workspace.current(), list[str]()
     found: dict[str, PastRun] = {}
@@ -126,7 +127,7 @@ def past_runs(workspace: Workspace | None = None) -> Past:
 
 
 def training_run(folder: Path) -> PastRun | None:
-    """Return the training in a folder as far as it has come; None before it has begun.
+    """Return the training in a folder as far as it has come; None before it has begun, and of a refit.
 
     Raises:
         BakeoffError: its state cannot be read.
@@ -184,7 +185,7 @@ def _classifier(path: Path, written: int) -> PastRun | None:
     """Read a classifier's card; `written` is there to read it anew when it changes."""
     document = read_json(path)
     card, knobs = document["card"], Hyperparameters.checked(**document["hyperparameters"])
-    if knobs.method == "probe":
+    if knobs.method == "probe" or not card["validation_examples"]:
         return None
     return PastRun(
         name=path.parent.name,
@@ -204,7 +205,7 @@ def _classifier(path: Path, written: int) -> PastRun | None:
 def _training(folder: Path, written: int, grown: int) -> PastRun | None:
     """Read a training's state and curve; the times are there to read them anew when they change."""
     state = read_json(folder / STATE)
-    if "total_steps" not in state:
+    if "total_steps" not in state or not state["validation_examples"]:
         return None
     curve = tuple(TrainingFolder(folder).curve())
     return PastRun(

@@ -1,7 +1,7 @@
 """The classifiers of this workspace, and which of them is champion: the one the agent uses."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from lab.settings import settings
 from lab.workspace import Workspace, fingerprint, folder_fingerprint, is_plain, lock, read_json, write_json
 
 CHAMPION = "champion.json"
+REFIT = "-refit"  # ends the id of a classifier that learned from the validation texts too
 TRAIN_COMMAND = "bakeoff train"
 
 
@@ -37,29 +38,43 @@ def train_or_reuse(
     fresh: bool = False,
     report_to: Sequence[str] = (),
     may_reign: bool = True,
+    refit: bool = False,
 ) -> Trained:
     """Return the classifier of this data, base and setting; train it if it is not there, or `fresh` is asked for.
 
     A training that was cut off goes on from its last checkpoint. Where a workspace has no champion this becomes it,
-    unless it is a probe or may not reign, for what it labels is not what users classify.
+    unless it is a probe or may not reign, for what it labels is not what users classify. With `refit` it is trained
+    once more, on `validation` too, and that one is returned; both are in the registry.
+
+    Raises:
+        BakeoffError: it cannot be trained; see `Classifier.fit` and `Classifier.refit`.
     """
-    identifier = classifier_id(train, validation, hyperparameters, base)
-    folder, training = classifier_folder(identifier), TrainingFolder.of(identifier)
     for line in hyperparameters.remarks():
         Console().note(line)
+    first = TrainingFolder.of(classifier_id(train, validation, hyperparameters, base), refit)
+    learned = Classifier(base, hyperparameters)
+    trained = _made(first, fresh, lambda: learned.fit(train, validation, first, report_to))
+    if refit:
+        again, chosen = TrainingFolder.of(trained.id + REFIT, refit), trained.classifier
+        trained = _made(again, fresh, lambda: chosen.refit(train, validation, again, report_to))
+    _make_ready(classifier_folder(trained.id), validation, may_reign and hyperparameters.method != "probe")
+    return trained
+
+
+def _made(training: TrainingFolder, fresh: bool, make: Callable[[], Classifier]) -> Trained:
+    """Return the classifier that a training makes; make it if it is not there, or `fresh` is asked for."""
+    identifier = training.path.name
+    folder = classifier_folder(identifier)
     with lock(folder.with_suffix(".lock"), f"the classifier {identifier}", wait_seconds=3600):
-        reused = folder.exists() and not fresh
-        if reused:
-            classifier = Classifier.load(folder, exported=False)
-        else:
-            if fresh:
-                training.forget()
-            classifier = Classifier(base, hyperparameters).fit(train, validation, training, report_to)
-            classifier.save(folder)
-            if training.state:
-                training.end("finished")
-    _make_ready(folder, validation, may_reign and hyperparameters.method != "probe")
-    return Trained(identifier, classifier, reused)
+        if folder.exists() and not fresh:
+            return Trained(identifier, Classifier.load(folder, exported=False), reused=True)
+        if fresh:
+            training.forget()
+        classifier = make()
+        classifier.save(folder)
+        if training.state:
+            training.end("finished")
+    return Trained(identifier, classifier, reused=False)
 
 
 def _make_ready(folder: Path, validation: Dataset, may_reign: bool) -> None:
@@ -84,6 +99,14 @@ def classifier_id(train: Dataset, validation: Dataset, hyperparameters: Hyperpar
     weights = [folder_fingerprint(Path(base))] if Path(base).is_dir() else []  # what another has put there since
     key = fingerprint(train.fingerprint, validation.fingerprint, base, knobs, *weights)
     return f"{_slug(train.name)}-{key[:8]}"
+
+
+def measured_by(identifier: str) -> str:
+    """Return the id of the classifier by whose answers to validation texts this one is to be judged.
+
+    It is itself, or, for a refit, the one before it: that has not learned them.
+    """
+    return identifier.removesuffix(REFIT)
 
 
 def classifier_folder(identifier: str) -> Path:

@@ -12,9 +12,15 @@ LOGS = 40
 
 @dataclass(frozen=True)
 class Schedule:
-    """The steps of one training run; a step is one move of the weights."""
+    """The steps of one training run; a step is one move of the weights.
+
+    Attributes:
+        planned_steps: those in which the learning rate falls to its end.
+        total_steps: those that are taken: all of them, unless the run is to end before.
+    """
 
     steps_per_epoch: int
+    planned_steps: int
     total_steps: int
     warmup_steps: int
     eval_steps: int
@@ -22,8 +28,10 @@ class Schedule:
     logging_steps: int
 
     @classmethod
-    def of(cls, examples: int, knobs: Hyperparameters) -> "Schedule":
+    def of(cls, examples: int, knobs: Hyperparameters, until: float = 1.0) -> "Schedule":
         """Return the schedule of a run over `examples`; a fraction of an epoch is that fraction, rounded up.
+
+        The run ends after the share `until` of what was planned.
 
         Raises:
             BakeoffError: checkpoints that do not fall on validations, so that none could be chosen as the best.
@@ -40,7 +48,8 @@ class Schedule:
                 f"use --save-steps {max(1, round(save_steps / eval_steps)) * eval_steps}",
             )
         warmup = knobs.warmup_steps or round(knobs.warmup_ratio * total)
-        return cls(epoch, total, warmup, eval_steps, save_steps, max(1, min(total // LOGS, eval_steps)))
+        ends = steps_in(total, until)
+        return cls(epoch, total, ends, warmup, eval_steps, save_steps, max(1, min(total // LOGS, eval_steps)))
 
     @property
     def epochs(self) -> float:

@@ -77,8 +77,11 @@ class SweepRequest:
         )
 
 
-def run_sweep(request: SweepRequest, workers: int = 1, train_best: bool = True) -> dict[str, Any]:
+def run_sweep(request: SweepRequest, workers: int = 1, train_best: bool = True, refit: bool = True) -> dict[str, Any]:
     """Search, conclude, and train the best setting; return the document of `bakeoff sweep --json`.
+
+    With `refit` it is trained once more on the validation texts too, once they have chosen it; so are the
+    defaults in the suite that compares them.
 
     Raises:
         BakeoffError: the request cannot be met, or no trial came to its end.
@@ -95,8 +98,8 @@ def run_sweep(request: SweepRequest, workers: int = 1, train_best: bool = True) 
     document = swept.document() | {"searched": [choice.knob for choice in sweep.space.choices]}
     document |= {"classifier": None, "suite": None, "compare": None}
     if train_best:
-        job = Job(sweep.origin, sweep.base, swept.hyperparameters)
-        suite = _write_suite(sweep, swept)
+        job = Job(sweep.origin, sweep.base, swept.hyperparameters, refit=refit)
+        suite = _write_suite(sweep, swept, refit)
         command = f"bakeoff eval {suite}"
         document |= {"classifier": run_job(job)["classifier"], "suite": str(suite), "compare": command}
     return document
@@ -134,23 +137,25 @@ def _tell(trial: FrozenTrial, bar: Bar) -> None:
     Console().note(f"trial {trial.number} {trial.state.name.lower()}{why}: validation accuracy {score} with {setting}")
 
 
-def _write_suite(sweep: Sweep, swept: Swept) -> Path:
+def _write_suite(sweep: Sweep, swept: Swept, refit: bool) -> Path:
     """Write a suite that puts the best setting beside the defaults, on the hold-out that no trial has seen."""
     path = Workspace.current().home / "sweeps" / f"{sweep.study}.yaml"
     best = {name: value for name, value in swept.hyperparameters.told().items() if name != "seed"}
+    tuned = {"approach": "finetuned", "base": sweep.base}
     arms = [
-        {"approach": "finetuned", "name": "swept", "base": sweep.base, "hyperparameters": best},
-        {"approach": "finetuned", "name": "defaults", "base": sweep.base},
-        {"approach": "finetuned", "name": "course", "base": sweep.base, "hyperparameters": COURSE},
+        {**tuned, "name": "swept", "refit": refit, "hyperparameters": best},
+        {**tuned, "name": "defaults", "refit": refit},
+        {**tuned, "name": "course", "hyperparameters": COURSE},
         {"approach": "majority"},
     ]
+    also = "; swept and defaults are refitted on validation, the course's run stays as it was" if refit else ""
     suite = {
         "name": "swept",
         "description": f"The best setting of the study {sweep.study} beside the defaults.",
         "dataset": sweep.origin.data,
         "text_column": sweep.origin.text_column,
         "label_column": sweep.origin.label_column,
-        "budgets": f"swept: {sum(swept.trials.values())} trials on validation; the others: one setting each.",
+        "budgets": f"swept: {sum(swept.trials.values())} trials on validation; the others: one setting each{also}.",
         "seed": sweep.origin.seed,
         "reference": "swept",
         "arms": arms,

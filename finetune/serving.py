@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from finetune.classifier import Classifier
+from finetune.registry import find_classifier, measured_by
 from lab.console import Console
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
@@ -27,12 +28,14 @@ def export_classifier(folder: Path, validation: Dataset) -> dict[str, Any]:
     """Export the classifier in `folder` to ONNX beside its weights, and return what was measured.
 
     Returns a dict: used ("float32", "int8", or "torch" where the export does not answer like the model), why,
-    validation_texts, and for each precision accuracy, difference (the largest of a probability, from PyTorch's),
-    ms_per_text (one at a time) and megabytes.
+    validation_texts, careful (which layers are in int8: see `_quantize`), and for each precision accuracy, difference
+    (the largest of a probability, from PyTorch's), ms_per_text (one at a time) and megabytes. A refit has learned from
+    the validation texts: whether int8 will do, and which, is decided by the export of the classifier before it.
 
     Raises:
         BakeoffError: the folder is damaged, or the disk is full.
     """
+    precedent = _precedent(folder.name, validation)
     Console().note(f"exporting {folder.name} to ONNX, float32 and int8 …")
     classifier = Classifier.load(folder, exported=False)
     expected = classifier.predict_proba(validation.texts)
@@ -51,15 +54,28 @@ def export_classifier(folder: Path, validation: Dataset) -> dict[str, Any]:
         _export(classifier, draft / FILES["float32"])
         measured = {"torch": {"accuracy": _accuracy(expected, classifier.labels, validation)}}
         measured["float32"] = measure("float32")
-        for careful in (False, True):
+        for careful in (precedent["careful"],) if precedent else (False, True):
             _quantize(draft / FILES["float32"], draft / FILES["int8"], careful)
             measured["int8"] = measure("int8")
             used, why = _choice(measured)
             if used != "float32":
                 break
-        document = {"used": used, "why": why, "validation_texts": len(validation), **measured}
+        if precedent and used == "int8":
+            used, why = precedent["used"], f"{precedent['why']}, as {measured_by(folder.name)} shows"
+        document = {"used": used, "why": why, "careful": careful, "validation_texts": len(validation), **measured}
         write_json(draft / MEASURED, document)
     return document
+
+
+def _precedent(identifier: str, validation: Dataset) -> dict[str, Any] | None:
+    """Return what was measured of the classifier before a refit, exported for it if need be; None if this is none."""
+    before = measured_by(identifier)
+    if before == identifier:
+        return None
+    folder = find_classifier(before)
+    known = folder / FOLDER / MEASURED
+    document = read_json(known) if known.exists() else {}
+    return document if "careful" in document else export_classifier(folder, validation)
 
 
 def _choice(measured: dict[str, dict[str, float]]) -> tuple[str, str]:

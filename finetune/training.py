@@ -38,6 +38,7 @@ class Training:
         callbacks: more of the Trainer's callbacks, for instance one that prunes.
         quiet: without progress, chart and warnings.
         keep: write checkpoints; without them the weights of the last step are the result.
+        until: the share of the planned steps after which the run ends.
     """
 
     model: "PreTrainedModel"
@@ -48,12 +49,13 @@ class Training:
     callbacks: Sequence[TrainerCallback] = ()
     quiet: bool = False
     keep: bool = True
+    until: float = 1.0
 
 
-def train_model(training: Training, train: Dataset, validation: Dataset) -> dict[str, Any]:
+def train_model(training: Training, train: Dataset, validation: Dataset | None) -> dict[str, Any]:
     """Train `training.model` in place, from the newest checkpoint in its folder if there is one.
 
-    The weights afterwards are those of the checkpoint that was best on `validation`.
+    The weights afterwards are those of the checkpoint that was best on `validation`, or without it of the last step.
 
     Returns a dict: steps, epochs, seconds, train_loss (mean over the curve), curve (points {step, loss, …} and
     {step, eval_loss, eval_accuracy, eval_macro_f1}), what `measures` returns, best_step, findings (what the curve
@@ -63,8 +65,9 @@ def train_model(training: Training, train: Dataset, validation: Dataset) -> dict
         BakeoffError: the loss became NaN or infinite, or the disk is full.
         Asked: somebody outside asked for a pause or a stop.
     """
-    knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs)
-    rows, watched = (encode(training.model, training.tokenizer, knobs, data) for data in (train, validation))
+    knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs, training.until)
+    rows = encode(training.model, training.tokenizer, knobs, train)
+    watched = encode(training.model, training.tokenizer, knobs, validation) if validation else None
     set_seed(knobs.seed)
     trainer = build_trainer(training, rows, watched, schedule)
     losses, resumed_at = loss_range(train, knobs), training.folder.step
@@ -88,7 +91,7 @@ def train_model(training: Training, train: Dataset, validation: Dataset) -> dict
         "seconds": round(seconds, 2),
         "train_loss": round(float(np.mean([point["loss"] for point in curve if "loss" in point])), 4),
         "curve": curve,
-        **measures(train, validation, knobs),
+        **measures(train, validation, knobs, training.until),
         "best_step": state.best_global_step or state.global_step,
         "findings": [f"{f.kind}: {f.words}; {f.knob}" for f in findings],
         "resumed_at": resumed_at,
@@ -120,14 +123,14 @@ def build_trainer(
     return trainer
 
 
-def measures(train: Dataset, validation: Dataset, knobs: Hyperparameters) -> dict[str, Any]:
+def measures(train: Dataset, validation: Dataset | None, knobs: Hyperparameters, until: float = 1.0) -> dict[str, Any]:
     """Return what a curve is to be read by: the data, the steps to come, and the loss of guessing and of certainty."""
     losses = loss_range(train, knobs)
     return {
         "data_fingerprint": train.fingerprint,
         "examples": len(train),
-        "validation_examples": len(validation),
-        "total_steps": Schedule.of(len(train), knobs).total_steps,
+        "validation_examples": len(validation or ()),
+        "total_steps": Schedule.of(len(train), knobs, until).total_steps,
         "baseline_loss": losses.guessing,
         "least_loss": losses.least,
     }
@@ -158,6 +161,10 @@ class _Trainer(Trainer):
         rows: Any = self.train_dataset
         return LengthGrouped(rows, self.args.per_device_train_batch_size, self.args.seed, self._epoch)
 
+    def create_scheduler(self, num_training_steps: int, *arguments: Any, **named: Any) -> Any:
+        """Let the learning rate fall over the planned steps, wherever the run ends."""
+        return super().create_scheduler(self.schedule.planned_steps, *arguments, **named)
+
     def evaluate(self, *arguments: Any, **named: Any) -> dict[str, float]:
         """Validate without drawing from the training's random numbers: looking more often must change nothing."""
         with torch.random.fork_rng(devices=[]):  # a data loader draws a seed, on the CPU
@@ -169,7 +176,7 @@ class _Trainer(Trainer):
 
 def _arguments(training: Training, schedule: Schedule, validate: bool) -> TrainingArguments:
     knobs = training.knobs
-    keep = validate and training.keep
+    choose = validate and training.keep
     return TrainingArguments(
         output_dir=str(training.folder.path),
         per_device_train_batch_size=knobs.batch_size,
@@ -188,13 +195,13 @@ def _arguments(training: Training, schedule: Schedule, validate: bool) -> Traini
         logging_nan_inf_filter=False,  # a loss that is no number must be seen
         eval_strategy="steps" if validate else "no",
         eval_steps=schedule.eval_steps,
-        save_strategy="steps" if keep else "no",
+        save_strategy="steps" if training.keep else "no",
         save_steps=schedule.save_steps,
         save_total_limit=2,
-        load_best_model_at_end=keep,
+        load_best_model_at_end=choose,
         restore_callback_states_from_checkpoint=True,  # or early stopping would begin to count anew
-        metric_for_best_model=f"eval_{knobs.metric_for_best_model}" if keep else None,
-        greater_is_better=knobs.metric_for_best_model != "loss" if keep else None,
+        metric_for_best_model=f"eval_{knobs.metric_for_best_model}" if choose else None,
+        greater_is_better=knobs.metric_for_best_model != "loss" if choose else None,
         report_to=list(training.report_to),
         run_name=training.folder.path.name,
         disable_tqdm=True,

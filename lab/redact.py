@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -55,6 +56,7 @@ def _known() -> Iterator[str]:
             yield text
 
 
+@cache
 def _is_secret(name: str) -> bool:
     """Say whether an environment variable of this name holds a secret, by the customs of those who name them."""
     return bool(SECRET_NAME.search(name)) and not PLACE.search(name)

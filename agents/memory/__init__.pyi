@@ -2,10 +2,10 @@ from .conversations import Memory as Memory
 from .conversations import Remembered as Remembered
 from .conversations import new_id as new_id
 from .conversations import open_memory as open_memory
-from .database import unreachable_explained as unreachable_explained
 from .summary import Summarised as Summarised
+from .summary import has_outgrown as has_outgrown
 from .summary import recalled as recalled
 from .summary import summarise as summarise
+from .talk import Talk as Talk
 from .transcript import Transcript as Transcript
 from .transcript import read_transcript as read_transcript
-from .transcript import is_unfinished as is_unfinished

@@ -2,13 +2,14 @@
 
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from dataclasses import dataclass, replace
+from typing import Any
 
 from agents.memory.database import Database, PostgresDatabase, SqliteDatabase, unreachable_explained
+from agents.memory.former import adopt_checkpoints
+from agents.memory.serializer import PlainSerializer
 from lab.console import printable
 from lab.errors import BakeoffError
 from lab.redact import redacted
@@ -31,20 +32,29 @@ class Remembered:
     updated_at: float
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a turn stands: in which conversation, begun when, and as which of its questions, the first being 1."""
+
+    conversation: str
+    number: int
+    created_at: float
+
+    @property
+    def next(self) -> "Place":
+        """Return the place after this one."""
+        return replace(self, number=self.number + 1)
+
+
 class Memory:
     """The conversations of one database; several processes may use it at once."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
-
-    @property
-    def saver(self) -> BaseCheckpointSaver[str]:
-        """Return the checkpointer, with which a graph keeps its state by conversation."""
-        return self._database.saver
+        self._database, self._serializer = database, PlainSerializer()
 
     @contextmanager
-    def turn(self, conversation: str, question: str) -> Iterator[None]:
-        """Let one question be asked in a conversation while nobody else asks there.
+    def turn(self, conversation: str, question: str) -> Iterator[Place]:
+        """Let one question be asked in a conversation while nobody else asks there; yields the place of the turn.
 
         The conversation is listed from its first question on, whatever becomes of the answer.
 
@@ -53,14 +63,39 @@ class Memory:
         """
         with unreachable_explained(), self._database.one_turn(conversation):
             now = time.time()
-            self._database.run(
+            (known,) = self._database.run(
                 "INSERT INTO bakeoff_conversations (id, title, questions, created_at, updated_at)"
                 " VALUES (?, ?, 1, ?, ?) ON CONFLICT (id) DO UPDATE"
-                " SET questions = bakeoff_conversations.questions + 1, updated_at = excluded.updated_at",
+                " SET questions = bakeoff_conversations.questions + 1, updated_at = excluded.updated_at"
+                " RETURNING questions, created_at",
                 *(conversation, title_of(question), now, now),
             )
-            yield
-            self._database.forget_steps(conversation)
+            yield Place(conversation, known["questions"], known["created_at"])
+
+    def keep(self, place: Place, turn: Mapping[str, Any]) -> None:
+        """Write down what there is of the turn at a place, over what was written of it before.
+
+        Args:
+            place: as `turn` yielded it, within its block.
+            turn: its own messages, and the rest of the state as it is after it.
+        """
+        kind, data = self._serializer.dumps_typed(turn)
+        self._database.run(
+            "INSERT INTO bakeoff_turns (conversation, number, kind, state) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (conversation, number) DO UPDATE SET kind = excluded.kind, state = excluded.state",
+            *(place.conversation, place.number, kind, data),
+        )
+
+    def turns(self, conversation: str) -> "list[dict[str, Any]]":
+        """Return each turn of a conversation as it was kept, the oldest first.
+
+        Raises:
+            BakeoffError: the database failed, or another wrote what is there.
+        """
+        sql = "SELECT kind, state FROM bakeoff_turns WHERE conversation = ? ORDER BY number"
+        with unreachable_explained():
+            rows = self._database.run(sql, conversation)
+        return [self._serializer.loads_typed((row["kind"], bytes(row["state"]))) for row in rows]
 
     def list(self) -> list[Remembered]:
         """Return all conversations, the last used first."""
@@ -98,7 +133,7 @@ class Memory:
     def delete(self, conversation: str) -> None:
         """Forget a conversation, once nobody takes a turn in it."""
         with unreachable_explained(), self._database.one_turn(conversation):
-            self.saver.delete_thread(conversation)
+            self._database.run("DELETE FROM bakeoff_turns WHERE conversation = ?", conversation)
             self._database.run("DELETE FROM bakeoff_conversations WHERE id = ?", conversation)
 
     def close(self) -> None:
@@ -114,7 +149,9 @@ def open_memory() -> Iterator[Memory]:
         BakeoffError: it cannot be opened, or the address is not PostgreSQL's.
     """
     with unreachable_explained():
-        memory = Memory(_database())
+        database = _database()
+        adopt_checkpoints(database)
+    memory = Memory(database)
     try:
         yield memory
     finally:

@@ -1,4 +1,4 @@
-"""Where conversations are kept: LangGraph's checkpoints and a table of titles, in SQLite or in PostgreSQL."""
+"""Where conversations are kept: a table of titles and a table of turns, in SQLite or in PostgreSQL."""
 
 import logging
 import sqlite3
@@ -6,12 +6,9 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
-from langgraph.checkpoint.base import BaseCheckpointSaver
-from langgraph.checkpoint.sqlite import SqliteSaver
-
-from agents.memory.serializer import PlainSerializer
 from lab.errors import BakeoffError
 from lab.redact import reason
 from lab.settings import settings
@@ -26,31 +23,37 @@ TURN = 600.0  # seconds for another chat to finish its turn in the same conversa
 POLL = 0.05
 CONNECTIONS = 4
 
-TABLE = """
+TABLES = (
+    """
 CREATE TABLE IF NOT EXISTS bakeoff_conversations (
     id TEXT PRIMARY KEY,
     title TEXT NOT NULL,
     questions INTEGER NOT NULL,
     created_at DOUBLE PRECISION NOT NULL,
     updated_at DOUBLE PRECISION NOT NULL
-)"""
+)""",
+    """
+CREATE TABLE IF NOT EXISTS bakeoff_turns (
+    conversation TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    state BYTEA NOT NULL,
+    PRIMARY KEY (conversation, number)
+)""",
+)
 
 
 class Database(Protocol):
     """What the memory needs of a database; both kinds speak the same SQL, with `?` for values."""
 
-    @property
-    def saver(self) -> BaseCheckpointSaver[str]:
-        """Return the checkpointer on this database."""
-
     def run(self, sql: str, *values: object) -> list[dict[str, Any]]:
-        """Run one statement and return its rows."""
+        """Run one statement, which is kept or fails as a whole, and return its rows."""
+
+    def tables(self) -> set[str]:
+        """Return the names of its tables."""
 
     def one_turn(self, conversation: str) -> AbstractContextManager[None]:
         """Keep everybody else out of a conversation for the block, on whatever machine they are."""
-
-    def forget_steps(self, conversation: str) -> None:
-        """Keep only the last checkpoint: each holds all messages, so together they would grow with the square."""
 
     def close(self) -> None:
         """Let go of the database."""
@@ -60,36 +63,34 @@ class SqliteDatabase:
     """One file, readable by its owner alone; processes take turns at writing."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self._path, self._threads = path, Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
         with room_on_disk(path), lock(self._lock("new"), "the memory", WAIT):
             path.touch(mode=0o600)
-            self._connection = sqlite3.connect(path, timeout=WAIT, check_same_thread=False)
+            self._connection = sqlite3.connect(path, timeout=WAIT, check_same_thread=False, isolation_level=None)
             # With the write-ahead log a commit survives the end of the process, though not that of the power.
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten
-            self.saver = SqliteSaver(self._connection, serde=PlainSerializer())
-            self.run(TABLE)
+            self.run("PRAGMA journal_mode=WAL")
+            self.run("PRAGMA synchronous=NORMAL")
+            self.run("PRAGMA secure_delete=ON")  # what is deleted is overwritten
+            for table in TABLES:
+                self.run(table)
 
     def run(self, sql: str, *values: object) -> list[dict[str, Any]]:
-        """Run one statement and return its rows."""
-        with self.saver.cursor() as cursor:
-            cursor.execute(sql, values)
+        """Run one statement, which is kept or fails as a whole, and return its rows."""
+        with self._threads:
+            cursor = self._connection.execute(sql, values)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def tables(self) -> set[str]:
+        """Return the names of its tables."""
+        return {row["name"] for row in self.run("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
     @contextmanager
     def one_turn(self, conversation: str) -> Iterator[None]:
         """Keep everybody else out of a conversation for the block; the lock of a killed process is no lock."""
         with lock(self._lock(conversation), f"the conversation {conversation}", TURN):
             yield
-
-    def forget_steps(self, conversation: str) -> None:
-        """Keep only the last checkpoint, whose parent is then gone."""
-        last = "SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ''"
-        for table in ("writes", "checkpoints"):
-            sql = f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_id <> ({last})"  # noqa: S608 our own words
-            self.run(sql, conversation, conversation)
 
     def close(self) -> None:
         """Close the file."""
@@ -110,7 +111,6 @@ class PostgresDatabase:
         """
         try:
             import psycopg
-            from langgraph.checkpoint.postgres import PostgresSaver
             from psycopg.rows import dict_row
             from psycopg_pool import ConnectionPool
         except ImportError as error:
@@ -124,29 +124,29 @@ class PostgresDatabase:
                 psycopg.connect(url, connect_timeout=max(2, int(wait)), **options) as connection,
                 _advisory_lock(connection, "bakeoff_conversations", WAIT),
             ):
-                PostgresSaver(connection).setup()
-                connection.execute(TABLE)
+                for table in TABLES:
+                    connection.execute(table.encode())
             check = ConnectionPool[psycopg.Connection["DictRow"]].check_connection
             self._pool = ConnectionPool[psycopg.Connection["DictRow"]](
                 url, kwargs=options, min_size=1, max_size=CONNECTIONS, timeout=wait, check=check, open=True
             )
-        self.saver = PostgresSaver(self._pool, serde=PlainSerializer())
 
     def run(self, sql: str, *values: object) -> list[dict[str, Any]]:
-        """Run one statement and return its rows."""
+        """Run one statement, which is kept or fails as a whole, and return its rows."""
         with self._pool.connection() as connection:
             cursor = connection.execute(sql.replace("?", "%s").encode(), values)
             return cursor.fetchall() if cursor.description else []
+
+    def tables(self) -> set[str]:
+        """Return the names of its tables."""
+        visible = "SELECT tablename AS name FROM pg_tables WHERE schemaname = ANY(current_schemas(false))"
+        return {row["name"] for row in self.run(visible)}
 
     @contextmanager
     def one_turn(self, conversation: str) -> Iterator[None]:
         """Keep everybody else out of a conversation for the block; the server frees the lock of a lost client."""
         with self._pool.connection() as connection, _advisory_lock(connection, conversation, TURN):
             yield
-
-    def forget_steps(self, conversation: str) -> None:
-        """Keep only the last checkpoint."""
-        self.saver.prune([conversation], strategy="keep_latest")
 
     def close(self) -> None:
         """Close the connections."""
@@ -155,11 +155,7 @@ class PostgresDatabase:
 
 @contextmanager
 def _advisory_lock(connection: "Connection[DictRow]", name: str, seconds: float) -> Iterator[None]:
-    """Hold a lock of the server's for the block.
-
-    It is asked for again and again: a statement that waits for it would keep `CREATE INDEX CONCURRENTLY`, which the
-    checkpointer's tables need, waiting for ever.
-    """
+    """Hold a lock of the server's for the block, asking for it again and again until it is free."""
     until = time.monotonic() + seconds
     while not _asked(connection, "pg_try_advisory_lock", name):
         if time.monotonic() > until:

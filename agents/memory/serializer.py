@@ -1,4 +1,4 @@
-"""How a checkpoint is written: messages and plain data, no key in them, and nothing that runs when it is read."""
+"""How a turn is written: messages and plain data, no key in them, and nothing that runs when it is read."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ KINDS = {"msgpack", "null", "bytes", "bytearray"}  # the others are JSON with co
 class PlainSerializer(JsonPlusSerializer):
     """LangGraph's serializer, held to MessagePack and to LangGraph's own list of harmless types.
 
-    Left to itself it would import and call whatever a checkpoint names. A type that is not on the list comes back as
+    Left to itself it would import and call whatever the bytes name. A type that is not on the list comes back as
     the plain data it was written with; pickles and the older JSON form are refused.
     """
 
@@ -36,17 +36,5 @@ class PlainSerializer(JsonPlusSerializer):
         """
         if data[0] not in KINDS:
             got = f"one of the kind '{data[0]}'"
-            raise BakeoffError("a checkpoint as MessagePack", got, "delete the conversation: something else wrote it")
+            raise BakeoffError("a turn as MessagePack", got, "delete the conversation: something else wrote it")
         return super().loads_typed(data)
-
-
-class AsItIs:
-    """No serializer at all, for what ends with this process: a checkpoint in memory holds the values themselves."""
-
-    def dumps_typed(self, obj: Any) -> tuple[str, Any]:
-        """Return the value."""
-        return "value", obj
-
-    def loads_typed(self, data: tuple[str, Any]) -> Any:
-        """Return the value."""
-        return data[1]

@@ -8,7 +8,7 @@ import numpy as np
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
 from langchain_core.messages.utils import count_tokens_approximately
 
-from agents.prompts import NO_ANSWER, RECALL, is_speech, summary_prompt
+from agents.prompts import NO_ANSWER, RECALL, is_speech, summary_prompt, text_of
 from agents.state import State, Summary, turn_messages
 from lab.embeddings import Embedder
 from lab.llm import BaseLLM
@@ -47,9 +47,16 @@ def recalled(state: State, llm: BaseLLM) -> list[AnyMessage]:
     turn = turn_messages(state["messages"])
     before = state["messages"][: len(state["messages"]) - len(turn)]
     summary = state.get("summary")
-    said = [_shortened(message, past_tokens(llm)) for message in _unsummarised(before, summary, llm)]
+    room = past_tokens(llm)
+    spoken = [_shortened(message, room) for message in _unsummarised(before, summary, llm)]
     opening: list[AnyMessage] = [HumanMessage(RECALL), AIMessage(summary["text"])] if summary else []
-    return [*opening, *said, *turn]
+    return [*opening, *spoken, *turn]
+
+
+def has_outgrown(messages: Sequence[AnyMessage], summary: Summary | None, llm: BaseLLM) -> bool:
+    """Say whether what was said since the summary, and this, are more than a prompt may hold."""
+    tokens = _tokens(_unsummarised(messages, summary, llm))
+    return tokens + len(summary["text"] if summary else "") // TOKEN > past_tokens(llm)
 
 
 def summarise(messages: Sequence[AnyMessage], summary: Summary | None, llm: BaseLLM) -> Summarised | None:
@@ -58,11 +65,10 @@ def summarise(messages: Sequence[AnyMessage], summary: Summary | None, llm: Base
     The base LLM writes it. An embedded one is too small for that, and what is longer than an LLM can read it cannot
     summarise either; then sentences are chosen from the talk instead, and the note says so.
     """
-    room = past_tokens(llm)
-    said = _unsummarised(messages, summary, llm)
-    if _tokens(said) + len(summary["text"] if summary else "") // TOKEN <= room:
+    if not has_outgrown(messages, summary, llm):
         return None
-    old = said[: _first_kept(said, room // 2)]
+    room, spoken = past_tokens(llm), _unsummarised(messages, summary, llm)
+    old = spoken[: _first_kept(spoken, room // 2)]
     if not old:
         return None
     lines = [*(summary["text"].splitlines() if summary else ()), *map(_line, old)]
@@ -75,13 +81,13 @@ def summarise(messages: Sequence[AnyMessage], summary: Summary | None, llm: Base
 
 def _unsummarised(messages: Sequence[AnyMessage], summary: Summary | None, llm: BaseLLM) -> list[AnyMessage]:
     """Return what was said after the summary ends; for an embedded LLM not what got no answer, which it says again."""
-    ids = [message.id for message in messages]
-    start = ids.index(summary["upto"]) + 1 if summary and summary["upto"] in ids else 0
-    said = [message for message in messages[start:] if is_speech(message)]
-    unanswered = {n for n, message in enumerate(said) if message.type == "ai" and message.text == NO_ANSWER}
-    if not llm.embedded or not unanswered:
-        return said
-    return [message for n, message in enumerate(said) if not {n, n + 1} & unanswered]
+    upto = summary and summary["upto"]
+    start = next((n + 1 for n, message in enumerate(messages) if upto and message.id == upto), 0)
+    spoken = [message for message in messages[start:] if is_speech(message)]
+    if not llm.embedded:
+        return spoken
+    unanswered = {n for n, message in enumerate(spoken) if message.type == "ai" and text_of(message) == NO_ANSWER}
+    return [message for n, message in enumerate(spoken) if not {n, n + 1} & unanswered]
 
 
 def _first_kept(said: Sequence[AnyMessage], room: int) -> int:
@@ -156,7 +162,8 @@ def _tokens(messages: Sequence[AnyMessage]) -> int:
 def _shortened(message: AnyMessage, room: int) -> AnyMessage:
     """Return the message, its middle left out if it is longer than half the room."""
     longest = room // 2 * TOKEN
-    if len(message.text) <= longest:
+    text = text_of(message)
+    if len(text) <= longest:
         return message
-    text = f"{message.text[: longest // 2]} … {message.text[-longest // 2 :]}"
+    text = f"{text[: longest // 2]} … {text[-longest // 2 :]}"
     return message.model_copy(update={"content": text})

@@ -10,7 +10,6 @@ from typing import Any
 from langchain_core.messages import AIMessage, AnyMessage
 
 from agents.memory.conversations import Memory, Remembered
-from agents.memory.database import unreachable_explained
 from agents.prompts import is_speech
 from agents.state import found_evidence
 from agents.turn import ToolRun, tokens_of, tool_runs
@@ -122,10 +121,7 @@ def read_transcript(memory: Memory, conversation: str) -> Transcript:
     Raises:
         BakeoffError: the database failed.
     """
-    config: Any = {"configurable": {"thread_id": conversation}}
-    with unreachable_explained():
-        kept = memory.saver.get_tuple(config)
-    return Transcript.of(kept.checkpoint["channel_values"].get("messages", []) if kept else [])
+    return Transcript.of([message for turn in memory.turns(conversation) for message in turn["messages"]])
 
 
 def when(epoch: float) -> str:

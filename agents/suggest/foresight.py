@@ -96,7 +96,8 @@ class Foresight:
         Raises:
             BakeoffError: there is no champion, or its data cannot be had any more.
         """
-        from finetune import champion
+        from finetune import Classifier, champion
+        from finetune.registry import find_classifier, measured_by
 
         identifier, classifier = champion()
         key = fingerprint(identifier, classifier.card["validation"], classifier.card["data_fingerprint"], CUTS)
@@ -107,9 +108,11 @@ class Foresight:
         from finetune.promotion import learned_split
 
         Console().note(f"learning what {identifier} can tell from half a text, once …")
-        foresight = cls.measured(identifier, classifier, learned_split(identifier, classifier).validation)
-        write_json(kept, asdict(foresight.scale))
-        return foresight
+        validation, judged = learned_split(identifier, classifier).validation, measured_by(identifier)
+        unspoilt = classifier if judged == identifier else Classifier.load(find_classifier(judged))
+        scale = cls.measured(judged, unspoilt, validation).scale
+        write_json(kept, asdict(scale))
+        return cls(identifier, classifier, scale)
 
     @classmethod
     def measured(cls, identifier: str, classifier: "Classifier", validation: "Dataset") -> "Foresight":

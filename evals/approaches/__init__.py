@@ -96,7 +96,8 @@ def _tuned(arm: Arm, suite: Suite) -> "Tuned":
 
     if arm.approach == "linear_probe":
         return Tuned("linear_probe", arm.base, _seeded(arm, suite, method="probe"))
-    return Tuned("finetuned", arm.base, _seeded(arm, suite), arm.update_by, arm.least_steps, suite.kind != "routing")
+    knobs, reigns = _seeded(arm, suite), suite.kind != "routing"
+    return Tuned("finetuned", arm.base, knobs, arm.update_by, arm.least_steps, reigns, arm.refit)
 
 
 def _hybrid(arm: Arm, suite: Suite) -> Approach:

@@ -21,14 +21,16 @@ class Tuned:
         update_by: UpdateBy = "retrain",
         least_steps: int = 0,
         may_reign: bool = True,
+        refit: bool = False,
     ) -> None:
         """Say what to train; with few examples it makes more passes than it is told, until `least_steps` are made.
 
-        One that may not reign does not become the champion of a workspace that has none.
+        One that may not reign does not become the champion of a workspace that has none. With `refit` it is trained
+        once more on the validation texts too, once they have chosen its checkpoint.
         """
         self.name, self.fitted = name, Fit()
         self._base, self._hyperparameters, self._update_by = base, hyperparameters, update_by
-        self._least_steps, self._may_reign = least_steps, may_reign
+        self._least_steps, self._may_reign, self._refit = least_steps, may_reign, refit
         self._data: tuple[Dataset, Dataset] | None = None
         self._trained: Trained | None = None
 
@@ -83,7 +85,9 @@ class Tuned:
         knobs = self._hyperparameters
         epochs = max(knobs.num_train_epochs, self._least_steps * knobs.batch_size / len(train))
         knobs = knobs.model_copy(update={"num_train_epochs": epochs})
-        self._trained = trained = train_or_reuse(train, self._data[1], knobs, base, may_reign=self._may_reign)
+        self._trained = trained = train_or_reuse(
+            train, self._data[1], knobs, base, may_reign=self._may_reign, refit=self._refit
+        )
         note = f"classifier {trained.id}" + (", trained before" if trained.reused else "")
         self.fitted = Fit(trained.classifier.card["fit_seconds"], trained.reused, note)
         return self

@@ -9,9 +9,8 @@ from evals.forecast.efforts import UNKNOWN, Lesson, Ready
 from evals.forecast.rates import PromptRate, Rates
 from evals.suite import Arm
 from finetune.hyperparameters import Hyperparameters
-from finetune.registry import classifier_folder, classifier_id
+from finetune.registry import REFIT, classifier_folder, classifier_id
 from finetune.schedule import Schedule
-from lab.datasets import Dataset
 
 MOST = "at most: the LLM is asked only where the classifier is unsure"
 ABSTAINS = "at most: it abstains on some questions"
@@ -237,9 +236,14 @@ class Trained:
         data = lesson.new if goes_on else lesson.known
         knobs = self._knobs(len(data), lesson.seed)
         identifier = classifier_id(data, lesson.validation, knobs, self._base if goes_on else self.arm.base)
-        self._base = str(classifier_folder(identifier))
-        self._spared.append(self.ready.take_classifier(identifier))
-        return Effort() if self._spared[-1] else Effort(self._seconds(data, lesson.validation, knobs))
+        self._base = str(classifier_folder(identifier + REFIT * self.arm.refit))
+        watched = len(lesson.validation)
+        trainings = {identifier: (len(data), watched)}
+        if self.arm.refit:
+            trainings[identifier + REFIT] = (len(data) + watched, 0)
+        spared = {made: self.ready.take_classifier(made) for made in trainings}
+        self._spared += spared.values()
+        return Effort(sum(self._seconds(*trainings[made], knobs) for made in trainings if not spared[made]))
 
     def answer(self) -> Effort:
         """Return what one text takes."""
@@ -256,12 +260,12 @@ class Trained:
         method = "probe" if self._is_probe else knobs.method
         return knobs.model_copy(update={"seed": seed, "num_train_epochs": epochs, "method": method})
 
-    def _seconds(self, data: Dataset, validation: Dataset, knobs: Hyperparameters) -> float:
-        """Return the seconds of a training; afterwards a classifier answers its validation texts twice."""
+    def _seconds(self, learned: int, watched: int, knobs: Hyperparameters) -> float:
+        """Return the seconds of a training on so many texts; afterwards it answers the validation texts twice."""
         reading = self.rates.classifying(self.arm.base, self.arm.hyperparameters)
         if self._is_probe:
-            return reading * (len(data) + 3 * len(validation))
-        rate, schedule = self.rates.training(self.arm.base, self.arm.hyperparameters), Schedule.of(len(data), knobs)
-        share = min(1.0, len(data) / (knobs.batch_size * knobs.gradient_accumulation_steps))  # of a batch that is full
+            return reading * (learned + 3 * watched)
+        rate, schedule = self.rates.training(self.arm.base, self.arm.hyperparameters), Schedule.of(learned, knobs)
+        share = min(1.0, learned / (knobs.batch_size * knobs.gradient_accumulation_steps))  # of a batch that is full
         watching = rate.validation * schedule.validations + 2 * reading
-        return rate.setup + rate.step * share * schedule.total_steps + watching * len(validation)
+        return rate.setup + rate.step * share * schedule.total_steps + watching * watched

@@ -38,6 +38,9 @@ def sweep(
     pruner: Annotated[str, typer.Option(help="How the hopeless are dropped: median, hyperband, none.")] = "median",
     rung: Annotated[float, typer.Option(min=0.01, help="Look at a trial after so many epochs each.")] = 0.5,
     train_best: Annotated[bool, typer.Option("--train/--no-train", help="Train the best setting at the end.")] = True,
+    refit: Annotated[
+        bool, typer.Option("--refit/--no-refit", help="Then train it once more, on the validation texts too.")
+    ] = True,
     json: Json = False,
     **knobs: Any,
 ) -> None:
@@ -59,7 +62,7 @@ def sweep(
         rung=rung,
         deadline=_deadline(max_minutes, budget_usd),
     )
-    document = run_sweep(request, workers, train_best)
+    document = run_sweep(request, workers, train_best, refit)
     if json:
         Console().document(document)
         return

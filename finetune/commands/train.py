@@ -24,6 +24,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was cut off; alone: the last one that was.")
     ] = False,
+    refit: Annotated[
+        bool, typer.Option("--refit", help="Then train once more, on the validation texts too: twice the time.")
+    ] = False,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again even if this very classifier exists.")] = False,
     report_to: Annotated[
         list[str] | None, typer.Option(help="A tracker: wandb, mlflow, tensorboard, trackio; repeatable.")
@@ -36,7 +39,7 @@ def train(
     from finetune.jobs import Job, resumed_job, run_job
 
     knobs = {name: value for name, value in knobs.items() if value is not None}
-    job = Job.of(data, text_column, label_column, base, knobs, tuple(report_to or ()))
+    job = Job.of(data, text_column, label_column, base, knobs, tuple(report_to or ()), refit)
     if resume:
         job = resumed_job(job if knobs or job != Job.of() else None)
     if estimate:
@@ -54,12 +57,16 @@ def train(
 
 def trained_sentence(document: dict[str, Any]) -> str:
     """Return what a training came to, in one line."""
+    from finetune.registry import measured_by
+
     scores, estimate = document["validation"], document["estimate"]
     foretold = ""
     if estimate and estimate["off_by"] is not None:  # of a run that was resumed, nothing foretells the rest
         foretold = f", foretold {document['seconds'] / (1 + estimate['off_by']):.1f} s"
+    before = measured_by(document["classifier"])
+    whose = "" if before == document["classifier"] else f" of {before}, without these texts,"
     return (
         f"{document['classifier']}: {document['steps']} steps ({document['epochs']:g} epochs)"
-        f" took {document['seconds']:.1f} s{foretold}; validation accuracy"
+        f" took {document['seconds']:.1f} s{foretold}; validation accuracy{whose}"
         f" {scores['accuracy']:.1%}, macro-F1 {scores['macro_f1']:.3f}, mean training loss {document['train_loss']:.3f}"
     )

@@ -75,6 +75,10 @@ class Dataset:
         """Return the examples at `indices`, in that order."""
         return replace(self, examples=tuple(self.examples[index] for index in indices))
 
+    def joined(self, other: "Dataset") -> "Dataset":
+        """Return these examples and then the other's, under this name and with this origin."""
+        return replace(self, examples=self.examples + other.examples)
+
     def require_known(self, labels: Sequence[str]) -> None:
         """Check that every label is among `labels`, those a model was trained on.
 

@@ -3,9 +3,11 @@
 import threading
 import time
 from collections.abc import Generator
-from typing import NoReturn
 
 import pytest
+from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
+from langchain_core.messages import AIMessage
+from langgraph.constants import TAG_NOSTREAM
 
 from agents.interruptible import Interruptible, Stop
 
@@ -46,12 +48,20 @@ def test_a_stopped_turn_asks_no_llm_any_more() -> None:
     stop = Stop()
     stop.on_chat_model_start({}, [])
     stop.ask()
-    for called in (stop.on_chat_model_start, stop.on_llm_new_token, stop.on_llm_end):
-        with pytest.raises(KeyboardInterrupt):
-            _call(called)
+    with pytest.raises(KeyboardInterrupt):
+        stop.on_chat_model_start({}, [])
+    with pytest.raises(KeyboardInterrupt):
+        stop.on_llm_new_token("word")
+    with pytest.raises(KeyboardInterrupt):
+        stop.on_llm_end({})
 
 
-def _call(called: object) -> NoReturn:
-    assert callable(called)
-    called({}, [])
-    raise AssertionError("it went on")
+def test_what_an_llm_says_is_heard_as_it_says_it_unless_it_is_not_for_the_user() -> None:
+    stop, chat = Stop(), GenericFakeChatModel(messages=iter(map(AIMessage, ["For the user", "for nobody"])))
+
+    def events() -> Generator[str, None, None]:
+        for tags in ([], [TAG_NOSTREAM]):
+            yield "".join(chunk.text for chunk in chat.stream("Hello", {"callbacks": [stop], "tags": tags}))
+
+    heard = list(Interruptible().run(events, stop, aloud=True))
+    assert heard == ["For", " ", "the", " ", "user", "For the user", "for nobody"]

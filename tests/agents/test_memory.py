@@ -11,13 +11,18 @@ from pathlib import Path
 import ormsgpack
 import pytest
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.checkpoint.sqlite import SqliteSaver
 
 from agents import Conversation
+from agents.graph import build_graph
 from agents.memory import Memory, Transcript, open_memory, summarise
+from agents.memory.conversations import FILE
 from agents.memory.serializer import PlainSerializer
 from agents.memory.summary import extract, recalled
 from agents.prompts import NO_ANSWER
 from agents.state import NOT_YET, State
+from agents.tools.catalogue import own_tools
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM
 from tests.conftest import Outcome
@@ -102,8 +107,8 @@ def test_the_memory_grows_with_the_conversation_not_with_its_square(
         conversation = Conversation(scripted(server), memory=memory)
         for number in range(5):
             conversation.answer(f"Is {number} a number?")
-    kept = list(memory.saver.list({"configurable": {"thread_id": conversation.id}}))
-    assert len(kept) == 1
+    kept = memory.turns(conversation.id)
+    assert [len(turn["messages"]) for turn in kept] == [2] * 5  # the question and its answer, once each
     assert len(conversation.transcript().exchanges) == 5
 
 
@@ -140,7 +145,7 @@ def test_a_deleted_conversation_does_not_come_back_with_the_answer_that_was_left
     with ScriptedServer(stalled("an answer that never ends", go_on)) as server:
         conversation = Conversation(scripted(server), memory=memory)
         steps = conversation.ask("Hello there, how are you?")
-        assert next(steps)
+        assert [next(steps), next(steps)] == ["an ", "answer "]  # all that comes before the server falls silent
         steps.close()
         assert conversation.left_behind
         assert [one.question for one in conversation.transcript().exchanges] == ["Hello there, how are you?"]
@@ -148,7 +153,7 @@ def test_a_deleted_conversation_does_not_come_back_with_the_answer_that_was_left
         go_on.set()
         while conversation.left_behind:
             time.sleep(0.05)
-    assert list(memory.saver.list({"configurable": {"thread_id": conversation.id}})) == []
+    assert memory.turns(conversation.id) == []
 
 
 def test_a_question_is_kept_and_stopped_while_its_beginning_is_summarised(
@@ -192,6 +197,34 @@ def test_two_chats_at_once_lose_nothing(
             assert all(exchange.answer == "Yes." for exchange in told["shared"].exchanges)
 
 
+def test_conversations_that_checkpointers_kept_go_on(
+    postgres: PostgresServer,
+    scripted: Callable[[ScriptedServer], BaseLLM],
+    setting: Callable[[str, str], None],
+    workspace: Path,
+) -> None:
+    said = [HumanMessage("Who was Marie Curie?", id="q"), AIMessage("A physicist.", id="a")]
+    routing, summary = NOT_YET | {"note": "as it was"}, {"text": "On Marie Curie.", "upto": "a"}
+    for url in ("", postgres.url):
+        setting("BAKEOFF_DATABASE_URL", url)
+        with open_memory() as memory, memory.turn("old", "Who was Marie Curie?"):
+            pass
+        there = url.replace("+psycopg", "") or str(workspace / FILE)
+        with (PostgresSaver if url else SqliteSaver).from_conn_string(there) as opened:
+            opened.setup()
+            graph = build_graph(own_tools()).copy({"checkpointer": opened})
+            for thread in ("old", "of another program"):
+                state = {"messages": said, "routing": routing, "rounds": 1, "summary": summary}
+                graph.update_state({"configurable": {"thread_id": thread}}, state, as_node="answer")
+        with ScriptedServer(says("Poland.")) as server, open_memory() as memory:
+            assert memory.turns("old") == [{"messages": said, "routing": routing, "rounds": 0, "summary": summary}]
+            conversation = Conversation(scripted(server), memory=memory, id=memory.find("curie").id)
+            assert conversation.answer("Where was she born?").answer == "Poland."
+            assert [one.answer for one in conversation.transcript().exchanges] == ["A physicist.", "Poland."]
+            left = memory._database.run("SELECT DISTINCT thread_id FROM checkpoints")
+            assert left == [{"thread_id": "of another program"}]
+
+
 def test_keys_never_reach_the_memory(
     memory: Memory, scripted: Callable[[ScriptedServer], BaseLLM], setting: Callable[[str, str], None]
 ) -> None:
@@ -199,7 +232,7 @@ def test_keys_never_reach_the_memory(
     with ScriptedServer(says(f"Keep {KEY} to yourself.")) as server:
         conversation = Conversation(scripted(server), memory=memory)
         conversation.answer(f"Is {KEY} a good key?")
-    raw = repr(memory.list()) + repr(list(memory.saver.list(None)))
+    raw = repr(memory.list()) + repr(memory.turns(conversation.id))
     assert "good key" in raw
     assert KEY not in raw
     assert conversation.transcript().exchanges[0].answer == f"Keep {'*' * len(KEY)} to yourself."
@@ -222,7 +255,7 @@ def test_the_file_of_the_memory_is_for_its_owner_alone_and_holds_no_key(
     assert b"good key" not in file.read_bytes()  # deleted is overwritten
 
 
-def test_nothing_that_a_checkpoint_names_is_run(tmp_path: Path) -> None:
+def test_nothing_that_the_bytes_of_a_turn_name_is_run(tmp_path: Path) -> None:
     marker = tmp_path / "pwned"
     call = ormsgpack.packb(("os", "system", f"touch {marker}"))
     nested = ormsgpack.packb(("pathlib", "Path", (str(marker),), "touch"))
@@ -230,7 +263,7 @@ def test_nothing_that_a_checkpoint_names_is_run(tmp_path: Path) -> None:
         packed = ormsgpack.packb({"messages": ormsgpack.Ext(code, data)})
         PlainSerializer().loads_typed(("msgpack", packed))
     for kind in ("pickle", "json"):
-        with pytest.raises(BakeoffError, match="a checkpoint as MessagePack"):
+        with pytest.raises(BakeoffError, match="a turn as MessagePack"):
             PlainSerializer().loads_typed((kind, b"cos\nsystem\n(S'touch pwned'\ntR."))
     assert not marker.exists()
     assert PlainSerializer().loads_typed(PlainSerializer().dumps_typed([AIMessage("Hi")])) == [AIMessage("Hi")]
