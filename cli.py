@@ -1,8 +1,9 @@
 """The front door: mounts each floor's commands lazily, nothing else."""
 
+import os
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
@@ -85,8 +86,23 @@ def main() -> None:
         _check_words(sys.argv)
         app()
     except BakeoffError as error:
-        sys.stderr.write(f"bakeoff: {error}\n")
-        sys.exit(error.exit_code)
+        _end_with(error)
+    except OSError as error:
+        from lab.workspace import refusal
+
+        told = refusal(error)
+        if told is None:
+            raise
+        _end_with(told)
+
+
+def _end_with(error: BakeoffError) -> NoReturn:
+    sys.stderr.write(f"bakeoff: {error}\n")
+    try:
+        sys.stdout.flush()
+    except OSError:  # at its end Python would try once more, and tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

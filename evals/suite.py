@@ -129,6 +129,15 @@ class Arm(BaseModel):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _may_be_refitted(self) -> Self:
+        if self.refit and (self.update_by == "continue" or self.hyperparameters.method == "probe"):
+            told = (
+                "starts from weights that know the validation texts" if self.update_by == "continue" else "has no steps"
+            )
+            raise ValueError(f"refit: true with what {told}: leave one of them out")
+        return self
+
     @property
     def uses_llm(self) -> bool:
         """Tell whether a base LLM is asked: by an approach that needs one, or by one's own that names one."""
@@ -231,6 +240,13 @@ class Suite(BaseModel):
                     raise ValueError(
                         f"{arm.approach} does not read {knob} in a suite of kind {self.kind}, leave it out"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _refits_where_labels_are_not_counted(self) -> Self:
+        """Check that no arm learns from the validation texts where its figures tell of how much it has learned."""
+        if self.kind != "static" and any(arm.refit for arm in self.arms):
+            raise ValueError(f"refit: true learns more labels than a suite of kind {self.kind} counts: leave it out")
         return self
 
     @model_validator(mode="after")

@@ -109,7 +109,7 @@ def start_training(job: Job, identifier: str) -> None:
             )
         document = {"classifier": identifier, "base": job.base, "origin": asdict(job.origin)}
         document |= {"hyperparameters": job.knobs.resolved().model_dump(), "report_to": list(job.report_to)}
-        folder.start(document, child.pid)
+        folder.start(document | {"refit": job.refit}, child.pid)
     threading.Thread(target=child.wait, daemon=True).start()  # or it would stay a zombie where this process stays
 
 

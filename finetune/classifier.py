@@ -80,9 +80,9 @@ class Classifier:
     ) -> "Classifier":
         """Return another of this setting that learned from `validation` too, nothing being chosen any more.
 
-        It ends at the share of its steps at which this one was best: scikit-learn's searches refit the best setting so,
-        and AutoGluon the epochs, too. No text is left to measure it on but those of the test part; what was measured
-        of this one on validation stands on the card of the other.
+        The other ends at the share of its steps at which this one, which trained in steps, was best: as scikit-learn's
+        searches refit the best setting, and AutoGluon the number of epochs. No text is left to measure it on but those
+        of the test part; what was measured of this one on validation stands on the card of the other.
 
         Args:
             train: what this one learned from.
@@ -91,13 +91,9 @@ class Classifier:
             report_to: as for `fit`.
 
         Raises:
-            BakeoffError: this is a probe, which has no steps, or the loss diverged.
+            BakeoffError: the loss diverged, or the disk is full.
             Asked: somebody outside asked for a pause or a stop.
         """
-        if self.hyperparameters.method == "probe":
-            raise BakeoffError(
-                "a method that trains in steps", "probe, which cannot be refitted", "leave out the refit"
-            )
         other = Classifier(self.base, self.hyperparameters)
         until = self.card["best_step"] / self.card["total_steps"]
         other._learn(train.joined(validation), None, folder, report_to, until)

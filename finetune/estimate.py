@@ -78,7 +78,7 @@ def estimate_training(training: Training, train: Dataset, validation: Dataset | 
     The texts are spread evenly from the shortest to the longest, so that the mean step is the run's. Without
     `validation` the run does not validate.
     """
-    knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs, training.until)
+    knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs, training.until, bool(validation))
     rows = encode(training.model, training.tokenizer, knobs, train)
     watched = encode(training.model, training.tokenizer, knobs, validation) if validation else []
     probed, steps = small_steps(knobs, len(rows))

@@ -14,6 +14,7 @@ from finetune.estimate import Estimate, estimate_training
 from finetune.folder import Status, TrainingFolder
 from finetune.hyperparameters import Hyperparameters, Method
 from finetune.probe import HEAD, Probe, fit_head
+from finetune.trackers import close_trackers
 from finetune.training import Training, measures, train_model
 from lab.console import Console
 from lab.datasets import Dataset
@@ -73,6 +74,8 @@ def fit_model(
     except BaseException as error:
         folder.end(_ended(error))
         raise
+    finally:
+        close_trackers(report_to)
     off_by = None if card["resumed_at"] else round(card["seconds"] / forecast.seconds_of(card["steps"]) - 1, 3)
     card |= {"estimate": forecast.document() | {"off_by": off_by}, "max_length": max_length}
     return _merged(training.model, knobs), training.tokenizer, card

@@ -1,5 +1,6 @@
 """The classifiers of this workspace, and which of them is champion: the one the agent uses."""
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -51,13 +52,20 @@ def train_or_reuse(
     """
     for line in hyperparameters.remarks():
         Console().note(line)
+    if refit and hyperparameters.method == "probe":
+        raise BakeoffError("a method that trains in steps", "probe, which cannot be refitted", "leave out the refit")
+    may_reign = may_reign and hyperparameters.method != "probe"
     first = TrainingFolder.of(classifier_id(train, validation, hyperparameters, base), refit)
     learned = Classifier(base, hyperparameters)
     trained = _made(first, fresh, lambda: learned.fit(train, validation, first, report_to))
-    if refit:
-        again, chosen = TrainingFolder.of(trained.id + REFIT, refit), trained.classifier
-        trained = _made(again, fresh, lambda: chosen.refit(train, validation, again, report_to))
-    _make_ready(classifier_folder(trained.id), validation, may_reign and hyperparameters.method != "probe")
+    _make_ready(classifier_folder(trained.id), validation, may_reign and not refit)
+    if not refit:
+        return trained
+    again, chosen = TrainingFolder.of(trained.id + REFIT, refit), trained.classifier
+    if first.state and not again.state:  # so that --resume finds it from now on
+        again.start(first.state | {"classifier": again.path.name}, os.getpid())
+    trained = _made(again, fresh, lambda: chosen.refit(train, validation, again, report_to))
+    _make_ready(classifier_folder(trained.id), validation, may_reign)
     return trained
 
 

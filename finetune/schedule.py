@@ -28,10 +28,10 @@ class Schedule:
     logging_steps: int
 
     @classmethod
-    def of(cls, examples: int, knobs: Hyperparameters, until: float = 1.0) -> "Schedule":
+    def of(cls, examples: int, knobs: Hyperparameters, until: float = 1.0, validates: bool = True) -> "Schedule":
         """Return the schedule of a run over `examples`; a fraction of an epoch is that fraction, rounded up.
 
-        The run ends after the share `until` of what was planned.
+        The run ends after the share `until` of what was planned. One that does not validate has nothing to choose by.
 
         Raises:
             BakeoffError: checkpoints that do not fall on validations, so that none could be chosen as the best.
@@ -41,7 +41,7 @@ class Schedule:
         total = steps_in(epoch, knobs.num_train_epochs)
         eval_steps = knobs.eval_steps or min(epoch, math.ceil(total / VALIDATIONS))
         save_steps = knobs.save_steps or eval_steps
-        if save_steps % eval_steps:
+        if validates and save_steps % eval_steps:
             raise BakeoffError(
                 f"save_steps as a multiple of eval_steps ({eval_steps})",
                 str(save_steps),

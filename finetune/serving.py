@@ -30,7 +30,7 @@ def export_classifier(folder: Path, validation: Dataset) -> dict[str, Any]:
     Returns a dict: used ("float32", "int8", or "torch" where the export does not answer like the model), why,
     validation_texts, careful (which layers are in int8: see `_quantize`), and for each precision accuracy, difference
     (the largest of a probability, from PyTorch's), ms_per_text (one at a time) and megabytes. A refit has learned from
-    the validation texts: whether int8 will do, and which, is decided by the export of the classifier before it.
+    the validation texts: it has no accuracy, and the export of the classifier before it decides whether int8 will do.
 
     Raises:
         BakeoffError: the folder is damaged, or the disk is full.
@@ -60,8 +60,11 @@ def export_classifier(folder: Path, validation: Dataset) -> dict[str, Any]:
             used, why = _choice(measured)
             if used != "float32":
                 break
-        if precedent and used == "int8":
-            used, why = precedent["used"], f"{precedent['why']}, as {measured_by(folder.name)} shows"
+        if precedent:
+            used = precedent["used"] if used == "int8" else used
+            why = f"{precedent['why'] if used != 'torch' else why}, measured of {measured_by(folder.name)}"
+            for figures in measured.values():
+                figures.pop("accuracy")  # on texts that it has learned
         document = {"used": used, "why": why, "careful": careful, "validation_texts": len(validation), **measured}
         write_json(draft / MEASURED, document)
     return document

@@ -8,6 +8,14 @@ from lab.errors import BakeoffError
 TRACKERS = ("wandb", "mlflow", "tensorboard", "trackio")
 
 
+def close_trackers(names: Sequence[str]) -> None:
+    """End the run of a tracker that would go on in the next training of this process; the others end by themselves."""
+    if "wandb" in names:
+        import wandb
+
+        wandb.finish()
+
+
 def check_trackers(names: Sequence[str]) -> None:
     """Check that each tracker is known and installed.
 

@@ -65,7 +65,7 @@ def train_model(training: Training, train: Dataset, validation: Dataset | None) 
         BakeoffError: the loss became NaN or infinite, or the disk is full.
         Asked: somebody outside asked for a pause or a stop.
     """
-    knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs, training.until)
+    knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs, training.until, bool(validation))
     rows = encode(training.model, training.tokenizer, knobs, train)
     watched = encode(training.model, training.tokenizer, knobs, validation) if validation else None
     set_seed(knobs.seed)
@@ -130,7 +130,7 @@ def measures(train: Dataset, validation: Dataset | None, knobs: Hyperparameters,
         "data_fingerprint": train.fingerprint,
         "examples": len(train),
         "validation_examples": len(validation or ()),
-        "total_steps": Schedule.of(len(train), knobs, until).total_steps,
+        "total_steps": Schedule.of(len(train), knobs, until, bool(validation)).total_steps,
         "baseline_loss": losses.guessing,
         "least_loss": losses.least,
     }

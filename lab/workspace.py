@@ -1,5 +1,6 @@
 """Where runs, classifiers and indexes live, and how a file is written so that a crash never halves it."""
 
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from filelock import FileLock, Timeout
 from lab.errors import BakeoffError
 from lab.settings import settings
 
+REFUSALS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 FULL_DISK = 2_000_000  # bytes free below which a failed write is taken for a full disk
 
 
@@ -149,6 +151,20 @@ def room_on_disk(folder: Path, setting: str = "BAKEOFF_HOME") -> Iterator[None]:
             raise
         fix = f"free some space, or set {setting} to a folder on another disk, and run again"
         raise BakeoffError(f"room on the disk for {folder}", f"{free / 1e6:.0f} MB free", fix) from error
+
+
+def refusal(error: OSError) -> BakeoffError | None:
+    """Return the one line for what the system would not write; None for errors that are ours."""
+    said, home = (error.strerror or str(error)).lower(), settings().home
+    if error.errno == errno.ENOSPC and not error.filename:
+        return BakeoffError("to write the answer", said, "send it elsewhere")
+    if error.errno == errno.ENOENT and not home.exists():  # so /proc says to whoever makes something in it
+        return BakeoffError(f"to make the folder {home}", said, "set BAKEOFF_HOME to a folder that can be written")
+    if error.errno in REFUSALS and error.filename:
+        return BakeoffError(
+            f"to use {error.filename}", said, "choose another place; BAKEOFF_HOME names the workspace's"
+        )
+    return None
 
 
 @contextmanager

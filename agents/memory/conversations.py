@@ -72,8 +72,10 @@ class Memory:
             )
             yield Place(conversation, known["questions"], known["created_at"])
 
-    def keep(self, place: Place, turn: Mapping[str, Any]) -> None:
-        """Write down what there is of the turn at a place, over what was written of it before.
+    def keep(self, place: Place, turn: Mapping[str, Any]) -> dict[str, Any]:
+        """Write down what there is of the turn at a place, over what was written of it before; return what is kept.
+
+        That has no keys in it any more, which nobody is to be told again.
 
         Args:
             place: as `turn` yielded it, within its block.
@@ -85,6 +87,8 @@ class Memory:
             " ON CONFLICT (conversation, number) DO UPDATE SET kind = excluded.kind, state = excluded.state",
             *(place.conversation, place.number, kind, data),
         )
+        kept: dict[str, Any] = self._serializer.loads_typed((kind, data))
+        return kept
 
     def turns(self, conversation: str) -> "list[dict[str, Any]]":
         """Return each turn of a conversation as it was kept, the oldest first.
@@ -149,10 +153,10 @@ def open_memory() -> Iterator[Memory]:
         BakeoffError: it cannot be opened, or the address is not PostgreSQL's.
     """
     with unreachable_explained():
-        database = _database()
-        adopt_checkpoints(database)
-    memory = Memory(database)
+        memory = Memory(database := _database())
     try:
+        with unreachable_explained():
+            adopt_checkpoints(database)
         yield memory
     finally:
         memory.close()

@@ -6,10 +6,12 @@ from typing import Any
 from agents.memory.database import Database
 from agents.memory.serializer import PlainSerializer
 from agents.state import NOT_YET
+from lab.console import Console
+from lab.redact import reason
 
-WITHOUT_TURNS = """
-SELECT id, questions FROM bakeoff_conversations
-WHERE NOT EXISTS (SELECT 1 FROM bakeoff_turns WHERE conversation = id)"""
+KEPT = ("messages", "routing", "summary")
+SQLITE, POSTGRES = {"checkpoints", "writes"}, {"checkpoints", "checkpoint_blobs", "checkpoint_writes"}  # LangGraph's
+OURS = "SELECT id, questions FROM bakeoff_conversations WHERE id IN (SELECT thread_id FROM checkpoints)"
 LAST = "SELECT max(checkpoint_id) FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ''"
 IN_SQLITE = f"SELECT type, checkpoint FROM checkpoints WHERE thread_id = ? AND checkpoint_id = ({LAST})"  # noqa: S608
 IN_POSTGRES = f"""
@@ -22,35 +24,29 @@ WHERE c.thread_id = ? AND c.checkpoint_ns = '' AND c.checkpoint_id = ({LAST}) AN
 def adopt_checkpoints(database: Database) -> None:
     """Move what checkpointers kept of our conversations into our own table; what others keep there stays.
 
-    Raises:
-        BakeoffError: another than Bakeoff wrote what is there.
+    A conversation that cannot be read is said, and left where it is.
     """
-    waiting = database.run(WITHOUT_TURNS)
-    if not waiting or "checkpoints" not in database.tables():
-        return
-    is_postgres = "checkpoint_blobs" in database.tables()
-    beside = ("checkpoint_blobs", "checkpoint_writes") if is_postgres else ("writes",)
-    for known in waiting:
-        state = (_in_postgres if is_postgres else _in_sqlite)(database, known["id"])
-        if state:
-            kept = {"routing": NOT_YET, "rounds": 0} | {name: state[name] for name in _TURN if name in state}
-            kind, data = PlainSerializer().dumps_typed(kept)
-            database.run(
-                "INSERT INTO bakeoff_turns (conversation, number, kind, state) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (conversation, number) DO NOTHING",
-                *(known["id"], known["questions"], kind, data),
-            )
-        for table in (*beside, "checkpoints"):
+    there = next((tables for tables in (POSTGRES, SQLITE) if tables <= database.tables()), None)
+    for known in database.run(OURS) if there else ():
+        try:
+            state = (_in_postgres if there is POSTGRES else _in_sqlite)(database, known["id"])
+        except Exception as error:  # bytes that another wrote, or that are damaged
+            Console().warn(f"the conversation {known['id']} of an earlier version cannot be read ({reason(error)})")
+            continue
+        turn = {"messages": [], "routing": NOT_YET, "rounds": 0} | {k: state[k] for k in KEPT if k in state}
+        kind, data = PlainSerializer().dumps_typed(turn)
+        database.run(
+            "INSERT INTO bakeoff_turns (conversation, number, kind, state) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            *(known["id"], known["questions"], kind, data),
+        )
+        for table in sorted(there or (), key="checkpoints".__eq__):  # that one last: by it the others are found again
             database.run(f"DELETE FROM {table} WHERE thread_id = ?", known["id"])  # noqa: S608 our own words
 
 
-_TURN = ("messages", "routing", "summary")
-
-
 def _in_sqlite(database: Database, conversation: str) -> Mapping[str, Any]:
-    rows = database.run(IN_SQLITE, conversation, conversation)
-    found = [PlainSerializer().loads_typed((row["type"], row["checkpoint"])) for row in rows]
-    return found[0]["channel_values"] if found else {}
+    ((kind, data),) = (row.values() for row in database.run(IN_SQLITE, conversation, conversation))
+    state: Mapping[str, Any] = PlainSerializer().loads_typed((kind, data))["channel_values"]
+    return state
 
 
 def _in_postgres(database: Database, conversation: str) -> Mapping[str, Any]:

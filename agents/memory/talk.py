@@ -49,7 +49,7 @@ class Talk:
             asked: list[AnyMessage] = [AIMessage(NO_ANSWER, id=uuid4().hex)] if is_unfinished(said) else []
             asked.append(HumanMessage(question, id=uuid4().hex))
             self._keep({"messages": asked, "routing": NOT_YET, "rounds": 0})
-            yield State(**self._state)  # type: ignore[typeddict-item]
+            yield State(**{**self._state, "messages": [*said, *asked]})  # type: ignore[typeddict-item]
 
     def finish(self, added: Mapping[str, Any]) -> None:
         """Add to the turn what came of its question: messages, and how it was routed; within the block of `turn`."""
@@ -69,12 +69,14 @@ class Talk:
         return Place(conversation, 1, 0.0)
 
     def _keep(self, turn: dict[str, Any]) -> None:
-        assert self._place is not None, "within a turn"
+        place, self._place = self._place, None  # until it is written: else the memory is to be read anew
+        assert place is not None, "within a turn"
         if self._memory:
-            self._memory.keep(self._place, turn)
+            turn = self._memory.keep(place, turn)
         earlier = self._state.get("messages", [])
         earlier = earlier[: len(earlier) - len(self._turn["messages"])]
         self._state, self._turn = self._state | turn | {"messages": [*earlier, *turn["messages"]]}, turn
+        self._place = place
 
 
 def _joined(turns: list[dict[str, Any]]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ class Text(BaseModel):
 
 
 class Artifact(TypedDict):
-    """What a tool found, beside the words the LLM reads, as plain data that a checkpoint can hold."""
+    """What a tool found, beside the words the LLM reads, as plain data that the memory can hold."""
 
     evidence: list[dict[str, Any]]
     note: str

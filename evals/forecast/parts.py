@@ -265,7 +265,10 @@ class Trained:
         reading = self.rates.classifying(self.arm.base, self.arm.hyperparameters)
         if self._is_probe:
             return reading * (learned + 3 * watched)
-        rate, schedule = self.rates.training(self.arm.base, self.arm.hyperparameters), Schedule.of(learned, knobs)
+        rate, schedule = (
+            self.rates.training(self.arm.base, self.arm.hyperparameters),
+            Schedule.of(learned, knobs, validates=bool(watched)),
+        )
         share = min(1.0, learned / (knobs.batch_size * knobs.gradient_accumulation_steps))  # of a batch that is full
         watching = rate.validation * schedule.validations + 2 * reading
         return rate.setup + rate.step * share * schedule.total_steps + watching * watched

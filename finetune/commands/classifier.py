@@ -18,7 +18,7 @@ app = command_app("The registry: list, show, promote, rollback, predict.")
 
 @app.command("list")
 def list_(json: Json = False) -> None:
-    """List the classifiers of this workspace; * marks the champion."""
+    """List the classifiers of this workspace; * marks the champion, parentheses what the one before a refit scored."""
     from finetune.registry import TRAIN_COMMAND, list_classifiers
 
     rows = list_classifiers()
@@ -33,9 +33,14 @@ def list_(json: Json = False) -> None:
 
 
 def _cells(row: dict[str, Any]) -> list[str]:
+    from finetune.registry import measured_by
+
     card, scores = row["card"], row["card"]["validation"]
     name = ["*" if row["champion"] else "", row["classifier"], row["hyperparameters"]["method"]]
-    numbers = [str(card["examples"]), f"{card['epochs']:g}", f"{scores['accuracy']:.1%}", f"{scores['macro_f1']:.3f}"]
+    told = [f"{scores['accuracy']:.1%}", f"{scores['macro_f1']:.3f}"]
+    if measured_by(row["classifier"]) != row["classifier"]:
+        told = [f"({figure})" for figure in told]
+    numbers = [str(card["examples"]), f"{card['epochs']:g}", *told]
     return [*name, ", ".join(row["labels"]), *numbers]
 
 

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import ormsgpack
 import pytest
@@ -225,6 +226,48 @@ def test_conversations_that_checkpointers_kept_go_on(
             assert left == [{"thread_id": "of another program"}]
 
 
+def test_a_conversation_of_an_earlier_version_that_cannot_be_read_costs_a_warning(
+    workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with open_memory() as memory, memory.turn("old", "Who was Marie Curie?"):
+        pass
+    with SqliteSaver.from_conn_string(str(workspace / FILE)) as saver:
+        saver.setup()
+        row = ("old", "", "1", "json", b"damaged")
+        sql = (
+            "INSERT INTO checkpoints (thread_id, checkpoint_ns, checkpoint_id, type, checkpoint) VALUES (?, ?, ?, ?, ?)"
+        )
+        saver.conn.execute(sql, row)
+        saver.conn.commit()
+    with open_memory() as memory:
+        assert "the conversation old of an earlier version cannot be read" in capsys.readouterr().err
+        assert memory.turns("old") == []
+        memory.delete("old")
+
+
+def test_a_write_that_was_cut_off_is_read_again(
+    memory: Memory, scripted: Callable[[ScriptedServer], BaseLLM], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(*arguments: Any) -> None:
+        keep(*arguments)
+        raise KeyboardInterrupt  # once it is written, but before anybody knows
+
+    keep = memory.keep
+    with ScriptedServer(says("A physicist."), says("Poland."), says("1867.")) as server:
+        conversation = Conversation(scripted(server), memory=memory)
+        conversation.answer("Who was Marie Curie?")
+        steps = conversation.ask("Where was she born?")
+        while next(steps) != "Poland. ":
+            pass
+        with monkeypatch.context() as patch:
+            patch.setattr(memory, "keep", cut)
+            with pytest.raises(KeyboardInterrupt):
+                next(steps)
+        conversation.answer("And when?")
+    said = [message["content"].strip() for message in server.requests[2].json["messages"]]
+    assert said[1:] == ["Who was Marie Curie?", "A physicist.", "Where was she born?", "Poland.", "And when?"]
+
+
 def test_keys_never_reach_the_memory(
     memory: Memory, scripted: Callable[[ScriptedServer], BaseLLM], setting: Callable[[str, str], None]
 ) -> None:
@@ -236,6 +279,10 @@ def test_keys_never_reach_the_memory(
     assert "good key" in raw
     assert KEY not in raw
     assert conversation.transcript().exchanges[0].answer == f"Keep {'*' * len(KEY)} to yourself."
+    with ScriptedServer(says("Yes.")) as other:
+        conversation.llm = scripted(other)
+        conversation.answer("Are you sure?")
+    assert KEY not in str(other.requests[0].json), "nor another LLM with the conversation"
 
 
 def test_the_file_of_the_memory_is_for_its_owner_alone_and_holds_no_key(

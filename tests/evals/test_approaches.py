@@ -97,6 +97,21 @@ def test_fine_tuning_is_updated_by_training_anew_on_what_holds_now(tiny: Split) 
     assert updated.fitted.seconds > 0
 
 
+def test_fine_tuning_may_learn_the_validation_texts_too_once_they_have_chosen(tiny: Split) -> None:
+    first = Tuned("finetuned", LOWER_HALF, BRIEF).fit(tiny.train, tiny.validation)
+    refitted = Tuned("finetuned", LOWER_HALF, BRIEF, refit=True).fit(tiny.train, tiny.validation)
+    assert refitted.identifier == f"{first.identifier}-refit"
+    assert refitted._classifier.card["examples"] == len(tiny.train) + len(tiny.validation)
+    assert refitted.fitted.seconds > first.fitted.seconds
+    assert refitted.predict(tiny.test.texts) != first.predict(tiny.test.texts)
+    with pytest.raises(ValidationError, match="knn does not read refit"):
+        Arm(approach="knn", refit=True)
+    with pytest.raises(ValidationError, match="starts from weights that know the validation texts"):
+        Arm(approach="finetuned", refit=True, update_by="continue")
+    with pytest.raises(ValidationError, match="a suite of kind data_efficiency counts"):
+        Suite(name="s", dataset="tweets", kind="data_efficiency", arms=(Arm(approach="finetuned", refit=True),))
+
+
 def test_fine_tuning_may_go_on_from_its_weights_with_the_new_examples_alone(tiny: Split) -> None:
     old, new = tiny.train.subset(range(60)), tiny.train.subset(range(60, 80))
     approach = Tuned("finetuned", LOWER_HALF, BRIEF, "continue").fit(old, tiny.validation)

@@ -109,6 +109,20 @@ def test_more_training_takes_more_and_each_size_and_seed_is_counted(few_csv: Pat
     assert long > 1.5 * short
 
 
+def test_a_refit_is_a_second_training(few_csv: Path) -> None:
+    knobs = {"num_train_epochs": 3, "batch_size": 4}
+    arms = [
+        {"approach": "finetuned", "name": str(refit), "hyperparameters": knobs, "refit": refit}
+        for refit in (False, True)
+    ]
+    alone, *_ = _forecast(_suite(few_csv, arms=arms[:1])).arms
+    _, second = _forecast(_suite(few_csv, arms=arms)).arms
+    both, *_ = _forecast(_suite(few_csv, arms=arms[1:])).arms
+    assert (both.seconds or 0) > 1.5 * (alone.seconds or 0)
+    assert (second.seconds or 0) < (both.seconds or 0), "the first training is shared with the arm before"
+    assert not second.note
+
+
 def test_a_remote_llm_is_priced_without_being_asked(few_csv: Path, setting: Callable[[str, str], None]) -> None:
     setting("OPENAI_API_KEY", "none")
     setting("OPENAI_BASE_URL", "http://127.0.0.1:9")  # whoever asks, fails

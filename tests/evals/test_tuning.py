@@ -20,6 +20,10 @@ def test_a_suite_without_budgets_has_those_of_its_arms(my_csv: Path) -> None:
     )
     built_in = load_suite("sentiment")
     assert facts(run_manifest(built_in, FACTS))["budgets"] == built_in.budgets
+    refitted = (Arm(approach="finetuned", refit=True), Arm(approach="finetuned", name="plain"))
+    assert "nothing else is chosen; finetuned then learns these too, in a training of its own." in stated_budgets(
+        refitted
+    )
     arms = (Arm(approach="mine:Own"), Arm(approach="rag", llm="embedded:smollm2", calibration="batch"))
     assert "the LLM's prior, without labels" in stated_budgets(arms)
     assert stated_budgets(arms).endswith("what mine:Own tries is its author's to say.")

@@ -11,14 +11,17 @@ from agents.suggest.foresight import Foresight
 from finetune.callbacks import Teller
 from finetune.classifier import Classifier
 from finetune.encoders import LOWER_HALF
+from finetune.hyperparameters import Hyperparameters
 from finetune.past import past_runs
 from finetune.registry import champion_id, classifier_folder, describe_classifier, measured_by
-from lab.datasets import load_dataset, split_dataset
+from finetune.schedule import Schedule
+from lab.datasets import Split, load_dataset, split_dataset
+from lab.errors import BakeoffError
 from tests.conftest import Outcome
 
 COMMAND = [
     "train", "--data", "my.csv", "--base", LOWER_HALF, "--refit", "--metric-for-best-model", "loss",
-    "--num-train-epochs", "2", "--eval-steps", "5", "--learning-rate", "2e-4",
+    "--num-train-epochs", "2", "--eval-steps", "5", "--save-steps", "5", "--learning-rate", "2e-4",
 ]  # fmt: skip
 
 
@@ -47,10 +50,14 @@ def test_a_refit_learns_the_validation_texts_and_ends_where_the_first_was_best(
         measured[first]["used"],
         measured[first]["careful"],
     )
+    assert measured[refit]["why"].endswith(f", measured of {first}")
+    assert "accuracy" not in measured[refit]["int8"], "on texts that it has learned"
     judged = Foresight.measured(first, Classifier.load(classifier_folder(first)), split.validation)
     assert Foresight.of_champion().scale == judged.scale
     assert [run.name for run in past_runs().runs] == [first]
 
+    listed = bakeoff("classifier", "list").out
+    assert f"({cards[first]['validation']['accuracy']:.1%})" in listed, "in parentheses, for it is the first's"
     again = bakeoff(*COMMAND)
     assert "was trained before" in again.err
     assert f"validation accuracy of {first}, without these texts," in again.out
@@ -81,6 +88,32 @@ def test_a_refit_that_is_cut_off_in_either_training_goes_on_to_the_same_weights(
     assert _digest(with_classifier, whole["classifier"]) == resumed
 
 
+def test_between_the_two_trainings_resume_goes_on_too_and_a_champion_keeps_its_export(
+    my_csv: Path, bakeoff: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = [part for part in COMMAND if part != "--refit"]
+    first = bakeoff(*plain, "--save-steps", "10", "--json").json["classifier"]
+    assert champion_id() == first
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "refit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert bakeoff(*COMMAND, "--save-steps", "10", "--fresh").code == 130
+    assert describe_classifier(first)["serving"], "trained anew, and exported anew"
+    told = bakeoff("train", "--resume", "--json")
+    assert (told.code, told.json["classifier"]) == (0, f"{first}-refit"), told.err
+    assert champion_id() == first
+
+
+def test_save_steps_that_fit_the_first_training_do_for_the_second(small: Split) -> None:
+    knobs = Hyperparameters(num_train_epochs=1, batch_size=16)
+    steps = Schedule.of(len(small.train), knobs).eval_steps
+    saving = knobs.model_copy(update={"save_steps": steps})
+    assert Schedule.of(len(small.train), saving).save_steps == steps
+    both = len(small.train) + len(small.validation)
+    assert Schedule.of(both, saving, 0.5, validates=False).save_steps == steps
+    with pytest.raises(BakeoffError, match="save_steps as a multiple of eval_steps"):
+        Schedule.of(both, saving)
+
+
 def test_the_estimate_of_a_refit_is_that_of_two_trainings(my_csv: Path, bakeoff: Callable[..., Outcome]) -> None:
     both = bakeoff(*COMMAND, "--estimate", "--json").json
     first = bakeoff(*(part for part in COMMAND if part != "--refit"), "--estimate", "--json").json
@@ -90,9 +123,10 @@ def test_the_estimate_of_a_refit_is_that_of_two_trainings(my_csv: Path, bakeoff:
     assert both["memory_gb"] > 0
 
 
-def test_a_probe_is_not_refitted(my_csv: Path, bakeoff: Callable[..., Outcome], with_classifier: Path) -> None:
+def test_a_probe_is_not_refitted(my_csv: Path, bakeoff: Callable[..., Outcome], workspace: Path) -> None:
     told = bakeoff("train", "--data", "my.csv", "--method", "probe", "--refit")
     assert (told.code, "probe, which cannot be refitted" in told.err) == (1, True)
+    assert not workspace.exists(), "before anything is trained"
 
 
 def _digest(workspace: Path, identifier: str) -> str:

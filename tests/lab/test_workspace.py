@@ -1,6 +1,9 @@
 """What is written is whole or not there; what is locked is refused."""
 
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,3 +77,21 @@ def test_a_workspace_inside_a_file_is_refused(tmp_path: Path, setting: Callable[
 def test_a_fingerprint_changes_with_its_parts() -> None:
     assert fingerprint("a", 1) == fingerprint("a", 1)
     assert fingerprint("a", 1) != fingerprint("a", 2)
+
+
+def test_what_the_system_will_not_write_is_one_line(tmp_path: Path) -> None:
+    def bakeoff(*arguments: str, output: str, home: str) -> tuple[int, str]:
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "BAKEOFF_HOME": home}
+        with Path(output).open("w") as stdout:
+            told = subprocess.run(
+                [sys.executable, "-m", "cli", *arguments],
+                stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment,
+            )  # fmt: skip
+        return told.returncode, told.stderr
+
+    full = "bakeoff: expected to write the answer; got no space left on device; send it elsewhere\n"
+    assert bakeoff("tools", "list", output="/dev/full", home="home") == (1, full)
+    code, told = bakeoff("conversations", "list", output=os.devnull, home="/proc/nowhere")
+    assert (code, told.count("\n")) == (1, 1)
+    assert told.startswith("bakeoff: expected to make the folder /proc/nowhere; got")
+    assert "set BAKEOFF_HOME to a folder that can be written" in told

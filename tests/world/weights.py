@@ -12,7 +12,10 @@ import argparse
 import importlib
 import sys
 import urllib.request
+from pathlib import Path
 from typing import Any
+
+TOOLS = Path(__file__).with_name("chatml_tools.jinja")
 
 
 def _arguments() -> argparse.Namespace:
@@ -21,6 +24,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--name", default="model", help="the model's name")
     parser.add_argument("--context", type=int, default=4096, help="tokens that prompt and answer may have together")
     parser.add_argument("--threads", type=int, default=1, help="threads that compute")
+    parser.add_argument("--tools", action="store_true", help="a chat template that has a place for tools")
     parser.add_argument("--api-key", help="the one key that is let in; by default, every key is")
     return parser.parse_args()
 
@@ -34,6 +38,8 @@ def _serve(wanted: argparse.Namespace) -> Any:
     params.n_ctx = wanted.context
     params.n_parallel = 1
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = wanted.threads
+    if wanted.tools:
+        params.chat_template = TOOLS.read_text(encoding="utf-8")
     params.api_keys = [wanted.api_key] if wanted.api_key else []
     params.verbosity = -1
     params.ui = False
