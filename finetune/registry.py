@@ -62,9 +62,13 @@ def train_or_reuse(
     if not refit:
         return trained
     again, chosen = TrainingFolder.of(trained.id + REFIT, refit), trained.classifier
-    if first.state and not again.state:  # so that --resume finds it from now on
-        again.start(first.state | {"classifier": again.path.name}, os.getpid())
-    trained = _made(again, fresh, lambda: chosen.refit(train, validation, again, report_to))
+
+    def refitted() -> Classifier:
+        if first.state:  # so that --resume finds it from now on
+            again.start(first.state | {"classifier": again.path.name, "refit": True}, os.getpid())
+        return chosen.refit(train, validation, again, report_to)
+
+    trained = _made(again, fresh, refitted)
     _make_ready(classifier_folder(trained.id), validation, may_reign)
     return trained
 

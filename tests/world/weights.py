@@ -24,6 +24,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--name", default="model", help="the model's name")
     parser.add_argument("--context", type=int, default=4096, help="tokens that prompt and answer may have together")
     parser.add_argument("--threads", type=int, default=1, help="threads that compute")
+    parser.add_argument("--longest", type=int, default=-1, help="tokens of an answer, which small models may not end")
     parser.add_argument("--tools", action="store_true", help="a chat template that has a place for tools")
     parser.add_argument("--api-key", help="the one key that is let in; by default, every key is")
     return parser.parse_args()
@@ -38,6 +39,7 @@ def _serve(wanted: argparse.Namespace) -> Any:
     params.n_ctx = wanted.context
     params.n_parallel = 1
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = wanted.threads
+    params.n_predict = wanted.longest
     if wanted.tools:
         params.chat_template = TOOLS.read_text(encoding="utf-8")
     params.api_keys = [wanted.api_key] if wanted.api_key else []
