@@ -109,7 +109,8 @@ def test_fine_tuning_may_learn_the_validation_texts_too_once_they_have_chosen(ti
     with pytest.raises(ValidationError, match="starts from weights that know the validation texts"):
         Arm(approach="finetuned", refit=True, update_by="continue")
     with pytest.raises(ValidationError, match="a suite of kind data_efficiency counts"):
-        Suite(name="s", dataset="tweets", kind="data_efficiency", arms=(Arm(approach="finetuned", refit=True),))
+        arms = (Arm(approach="finetuned", refit=True),)
+        Suite(name="s", dataset="tweets", kind="data_efficiency", sizes=(10,), arms=arms)
 
 
 def test_fine_tuning_may_go_on_from_its_weights_with_the_new_examples_alone(tiny: Split) -> None:
