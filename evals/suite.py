@@ -99,7 +99,7 @@ class Arm(BaseModel):
     hyperparameters: Hyperparameters = Hyperparameters()
     least_steps: int = Field(default=0, ge=0, le=100_000)
     update_by: UpdateBy = "retrain"
-    refit: bool = False
+    refit: int = Field(default=0, ge=0, le=16)
     form: Form = "cascade"
     reranker: str = "embedded:minilm"
     options: dict[str, Any] = Field(default_factory=dict)
@@ -135,7 +135,7 @@ class Arm(BaseModel):
             told = (
                 "starts from weights that know the validation texts" if self.update_by == "continue" else "has no steps"
             )
-            raise ValueError(f"refit: true with what {told}: leave one of them out")
+            raise ValueError(f"refit with what {told}: leave one of them out")
         return self
 
     @property
@@ -246,7 +246,7 @@ class Suite(BaseModel):
     def _refits_where_labels_are_not_counted(self) -> Self:
         """Check that no arm learns from the validation texts where its figures tell of how much it has learned."""
         if self.kind != "static" and any(arm.refit for arm in self.arms):
-            raise ValueError(f"refit: true learns more labels than a suite of kind {self.kind} counts: leave it out")
+            raise ValueError(f"refit learns more labels than a suite of kind {self.kind} counts: leave it out")
         return self
 
     @model_validator(mode="after")

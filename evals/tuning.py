@@ -20,7 +20,7 @@ def stated_budgets(arms: Sequence[Arm], kind: Kind = "static") -> str:
     lines = ["One setting per approach, none searched on these texts"]
     lines += [f"on validation texts {', '.join(told)}; nothing else is chosen" if told else "nothing is chosen"]
     refitted = [arm.key for arm in arms if arm.refit]
-    lines += [f"{', '.join(refitted)} then learns these too, in a training of its own"] if refitted else []
+    lines += [f"the weights of {', '.join(refitted)} learn these too, once that is chosen"] if refitted else []
     lines += [f"what {', '.join(own)} tries is its author's to say"] if own else []
     return "; ".join(lines) + "."
 

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,6 +77,7 @@ class Classifier:
         validation: Dataset,
         folder: TrainingFolder | None = None,
         report_to: Sequence[str] = (),
+        draw: int = 0,
     ) -> "Classifier":
         """Return another of this setting that learned from `validation` too, nothing being chosen any more.
 
@@ -89,6 +90,7 @@ class Classifier:
             validation: what this one was chosen on.
             folder: as for `fit`.
             report_to: as for `fit`.
+            draw: each begins with the same weights, and sees the texts in another order.
 
         Raises:
             BakeoffError: the loss diverged, or the disk is full.
@@ -96,10 +98,20 @@ class Classifier:
         """
         other = Classifier(self.base, self.hyperparameters)
         until = self.card["best_step"] / self.card["total_steps"]
-        other._learn(train.joined(validation), None, folder, report_to, until)
+        other._learn(train.joined(validation), None, folder, report_to, until, draw)
         other.card |= {name: self.card[name] for name in ("data_fingerprint", "validation", "reference")}
         other.card["fit_seconds"] = round(self.card["fit_seconds"] + other.card["fit_seconds"], 2)
         return other
+
+    def averaged(self, refits: Sequence["Classifier"]) -> "Classifier":
+        """Return the mean of refits of this one, each of another draw; its weights take the place of the first's."""
+        from finetune.averaging import average_into, joint_card
+
+        card = joint_card([refit.card for refit in refits])
+        again = (len(refits) - 1) * self.card["fit_seconds"]  # for every refit counts the training of this one
+        mean = replace(refits[0], card=card | {"fit_seconds": round(card["fit_seconds"] - again, 2)})
+        average_into(mean.model, [refit.model for refit in refits[1:]])
+        return mean
 
     @property
     def model(self) -> "Model":
@@ -196,6 +208,7 @@ class Classifier:
         folder: TrainingFolder | None,
         report_to: Sequence[str],
         until: float = 1.0,
+        draw: int = 0,
     ) -> None:
         from finetune.methods import fit_model, model_runtime
 
@@ -203,7 +216,7 @@ class Classifier:
         self.labels = train.labels
         with tempfile.TemporaryDirectory() as nowhere:
             kept = folder or TrainingFolder(Path(nowhere))
-            fitted = fit_model(self.base, self.hyperparameters, train, validation, kept, report_to, until)
+            fitted = fit_model(self.base, self.hyperparameters, train, validation, kept, report_to, until, draw)
         self._model, self._tokenizer, self.card = fitted
         self._runtime = model_runtime(self._model, self._tokenizer, self.max_length)
         origin = asdict(train.origin) if train.origin else None

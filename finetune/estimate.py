@@ -5,7 +5,8 @@ import math
 import statistics
 import tempfile
 import time
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,11 @@ class Estimate:
     epochs_per_hour: float
     memory_gb: float
     usd: float | None
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Estimate":
+        """Return the forecast that `document` made data, whatever else stands there."""
+        return cls(**{field.name: document[field.name] for field in fields(cls)})
 
     def seconds_of(self, steps: int) -> float:
         """Return the forecast for a run that ended after so many steps: early stopping is not foretold."""

@@ -26,12 +26,12 @@ OVER: tuple[Status, ...] = ("finished", "stopped")
 class TrainingFolder:
     """What a training run leaves on disk, so that it can be watched from outside and taken up again."""
 
-    def __init__(self, path: Path, refit: bool = False) -> None:
-        """Name the folder; `refit` is noted in its state: the training is one of the two that a refit takes."""
+    def __init__(self, path: Path, refit: int = 0) -> None:
+        """Name the folder; `refit` is noted in its state: the training is one of those that such a refit takes."""
         self.path, self._refit = path, refit
 
     @classmethod
-    def of(cls, identifier: str, refit: bool = False) -> "TrainingFolder":
+    def of(cls, identifier: str, refit: int = 0) -> "TrainingFolder":
         """Return the folder of the training that makes the classifier `identifier`."""
         return cls(Workspace.current().trainings / identifier, refit)
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from finetune.folder import TrainingFolder, interrupted_training
 from finetune.hyperparameters import Hyperparameters
-from finetune.registry import REFIT, champion_id, classifier_id, measured_by, train_or_reuse
+from finetune.registry import champion_id, classifier_id, measured_by, refit_id, refit_parts, train_or_reuse
 from finetune.trackers import check_trackers
 from lab.console import Console
 from lab.datasets import Origin, Split, load_dataset, split_dataset
@@ -23,14 +24,14 @@ TOLD = ("steps", "epochs", "seconds", "train_loss", "validation")
 class Job:
     """What to train on what; `origin.seed` splits the data and seeds the training.
 
-    With `refit` it is trained twice: to choose and measure, and then once more on the validation texts too.
+    With `refit` it is trained once to choose and measure, and then so many times more on the validation texts too.
     """
 
     origin: Origin
     base: str = "embedded:minilm"
     knobs: Hyperparameters = field(default_factory=Hyperparameters)
     report_to: tuple[str, ...] = ()
-    refit: bool = False
+    refit: int = 0
 
     @classmethod
     def of(
@@ -41,7 +42,7 @@ class Job:
         base: str = "embedded:minilm",
         knobs: Mapping[str, Any] | None = None,
         report_to: tuple[str, ...] = (),
-        refit: bool = False,
+        refit: int = 0,
     ) -> "Job":
         """Make a job of what a user wrote; the seed is the settings' where the knobs have none.
 
@@ -67,7 +68,7 @@ class Job:
     def identifier(self, split: Split | None = None) -> str:
         """Return the id of the classifier that this makes; loads the data unless it is given."""
         split = split or self.load()
-        return classifier_id(split.train, split.validation, self.knobs, self.base) + REFIT * self.refit
+        return refit_id(classifier_id(split.train, split.validation, self.knobs, self.base), self.refit)
 
     def arguments(self) -> list[str]:
         """Return what `bakeoff train` is told to do this, without what goes without saying."""
@@ -78,19 +79,20 @@ class Job:
         return [
             *(part for name, value in given.items() for part in _flag(name, value)),
             *(part for name in self.report_to for part in ("--report-to", name)),
-            *["--refit"] * self.refit,
+            *(["--refit", str(self.refit)] if self.refit else []),
         ]
 
     def estimate(self) -> "Estimate":
-        """Return what the training would take, from a few real steps; of a refit, what both trainings would."""
+        """Return what the training would take, from a few real steps; of a refit, what all trainings would."""
         from finetune.methods import estimate_model
 
         split = self.load()
         first = estimate_model(self.base, self.knobs, split.train, split.validation)
         if not self.refit:
             return first
-        # The second may end before its last step: where the first was best, which nobody knows yet.
-        return first.then(estimate_model(self.base, self.knobs, split.train.joined(split.validation), None))
+        # Another may end before its last step: where the first was best, which nobody knows yet.
+        another = estimate_model(self.base, self.knobs, split.train.joined(split.validation), None)
+        return reduce(lambda whole, one: whole.then(one), [another] * self.refit, first)
 
 
 def run_job(job: Job, fresh: bool = False) -> dict[str, Any]:
@@ -105,7 +107,8 @@ def run_job(job: Job, fresh: bool = False) -> dict[str, Any]:
         Console().note(f"the agent goes on with {champion_id() or 'no classifier'}; to use this one: {fix}")
     told = {name: card[name] for name in TOLD}
     knobs = job.knobs.model_dump()
-    return {"classifier": trained.id, **told, "hyperparameters": knobs, "estimate": card["estimate"]} | {
+    told |= {"averaged": card.get("averaged", 1), "hyperparameters": knobs, "estimate": card["estimate"]}
+    return {"classifier": trained.id, **told} | {
         name: card[name] for name in ("best_step", "findings", "resumed_at", "device", "precision")
     }
 
@@ -123,7 +126,8 @@ def resumed_job(wanted: Job | None) -> Job:
         Console().note(f"going on with {training.path.name}, begun {training.state['started']}")
         return job_of(training)
     identifier = wanted.identifier()
-    if not any(TrainingFolder.of(one).step for one in (identifier, measured_by(identifier))):
+    first = measured_by(identifier)
+    if not any(TrainingFolder.of(made).step for made in (first, *refit_parts(first, wanted.refit))):
         fix = "leave out --resume to train it, or give --resume alone to go on with the last one that was cut off"
         raise BakeoffError(f"a checkpoint of {identifier}", "none", fix)
     return wanted
@@ -133,7 +137,7 @@ def job_of(training: TrainingFolder) -> Job:
     """Return the job that a training whose data can be loaded again was begun with."""
     state = training.state
     knobs = Hyperparameters.checked(**state["hyperparameters"])
-    return Job(Origin(**state["origin"]), state["base"], knobs, tuple(state["report_to"]), state.get("refit", False))
+    return Job(Origin(**state["origin"]), state["base"], knobs, tuple(state["report_to"]), int(state.get("refit", 0)))
 
 
 def _flag(name: str, value: Any) -> list[str]:

@@ -39,11 +39,12 @@ def fit_model(
     folder: TrainingFolder,
     report_to: Sequence[str] = (),
     until: float = 1.0,
+    draw: int = 0,
 ) -> Fitted:
     """Train by the method of the hyper-parameters; return the model, its tokenizer, and what happened.
 
     Without `validation` nothing is chosen, and the model is that of the last step; the run ends after the share `until`
-    of the steps that were planned.
+    of the steps that were planned. Another `draw` begins with the same weights and sees the texts in another order.
 
     Raises:
         BakeoffError: the base cannot be loaded, the loss diverged, or the disk is full.
@@ -54,7 +55,7 @@ def fit_model(
         assert validation is not None, "probes are not refitted"
         return _fit_probe(base, knobs, train, validation)
     _go_on_from_what_is_whole(folder)
-    training = replace(prepare(base, knobs, train.labels, folder, report_to), until=until)
+    training = replace(prepare(base, knobs, train.labels, folder, report_to), until=until, draw=draw)
     max_length = fitting_length(training.model, training.tokenizer, knobs.max_length)
     forecast = estimate_training(training, train, validation)
     Console().note(f"{forecast.spoken()}; {knobs.device} in {knobs.precision}")

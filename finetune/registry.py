@@ -1,6 +1,8 @@
 """The classifiers of this workspace, and which of them is champion: the one the agent uses."""
 
 import os
+import re
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -18,7 +20,8 @@ from lab.settings import settings
 from lab.workspace import Workspace, fingerprint, folder_fingerprint, is_plain, lock, read_json, write_json
 
 CHAMPION = "champion.json"
-REFIT = "-refit"  # ends the id of a classifier that learned from the validation texts too
+REFIT = re.compile(r"-refit\d*$")  # ends the id of a classifier that learned from the validation texts too
+PART = "classifier"  # in the folder of a training that is one of several, until their mean is made
 TRAIN_COMMAND = "bakeoff train"
 
 
@@ -39,19 +42,21 @@ def train_or_reuse(
     fresh: bool = False,
     report_to: Sequence[str] = (),
     may_reign: bool = True,
-    refit: bool = False,
+    refit: int = 0,
 ) -> Trained:
     """Return the classifier of this data, base and setting; train it if it is not there, or `fresh` is asked for.
 
     A training that was cut off goes on from its last checkpoint. Where a workspace has no champion this becomes it,
     unless it is a probe or may not reign, for what it labels is not what users classify. With `refit` it is trained
-    once more, on `validation` too, and that one is returned; both are in the registry.
+    so many times more, on `validation` too, and the mean of these is returned; it and the first are in the registry.
 
     Raises:
         BakeoffError: it cannot be trained; see `Classifier.fit` and `Classifier.refit`.
     """
     for line in hyperparameters.remarks():
         Console().note(line)
+    if REFIT.search(Path(base).name):
+        Console().warn(f"{base} is a refit: it may know these validation texts, and then what they tell flatters it")
     if refit and hyperparameters.method == "probe":
         raise BakeoffError("a method that trains in steps", "probe, which cannot be refitted", "leave out the refit")
     may_reign = may_reign and hyperparameters.method != "probe"
@@ -61,23 +66,41 @@ def train_or_reuse(
     _make_ready(classifier_folder(trained.id), validation, may_reign and not refit)
     if not refit:
         return trained
-    again, chosen = TrainingFolder.of(trained.id + REFIT, refit), trained.classifier
 
-    def refitted() -> Classifier:
+    def again(training: TrainingFolder, draw: int) -> Classifier:
         if first.state:  # so that --resume finds it from now on
-            again.start(first.state | {"classifier": again.path.name, "refit": True}, os.getpid())
-        return chosen.refit(train, validation, again, report_to)
+            training.start(first.state | {"classifier": training.path.name, "refit": refit}, os.getpid())
+        return trained.classifier.refit(train, validation, training, report_to, draw)
 
-    trained = _made(again, fresh, refitted)
-    _make_ready(classifier_folder(trained.id), validation, may_reign)
-    return trained
+    refitted = _refitted(trained, refit, fresh, again)
+    _make_ready(classifier_folder(refitted.id), validation, may_reign)
+    return refitted
 
 
-def _made(training: TrainingFolder, fresh: bool, make: Callable[[], Classifier]) -> Trained:
-    """Return the classifier that a training makes; make it if it is not there, or `fresh` is asked for."""
+def _refitted(first: Trained, refit: int, fresh: bool, again: Callable[[TrainingFolder, int], Classifier]) -> Trained:
+    """Return the refit of a classifier; make it if it is not there: of one training, or the mean of several."""
+    mean, *parts = (
+        TrainingFolder.of(made, refit) for made in (refit_id(first.id, refit), *refit_parts(first.id, refit))
+    )
+    if refit == 1:
+        return _made(mean, fresh, lambda: again(mean, 0))
+
+    def part(draw: int) -> Classifier:
+        training = parts[draw]
+        return _made(training, fresh, lambda: again(training, draw), training.path / PART).classifier
+
+    refitted = _made(mean, fresh, lambda: first.classifier.averaged([part(draw) for draw in range(refit)]))
+    for training in parts:
+        shutil.rmtree(training.path / PART, ignore_errors=True)
+    return refitted
+
+
+def _made(training: TrainingFolder, fresh: bool, make: Callable[[], Classifier], folder: Path | None = None) -> Trained:
+    """Return the classifier that a training makes; make it if it is not in `folder`, or `fresh` is asked for."""
     identifier = training.path.name
-    folder = classifier_folder(identifier)
-    with lock(folder.with_suffix(".lock"), f"the classifier {identifier}", wait_seconds=3600):
+    kept = classifier_folder(identifier)
+    folder = folder or kept
+    with lock(kept.with_suffix(".lock"), f"the classifier {identifier}", wait_seconds=3600):
         if folder.exists() and not fresh:
             return Trained(identifier, Classifier.load(folder, exported=False), reused=True)
         if fresh:
@@ -113,12 +136,23 @@ def classifier_id(train: Dataset, validation: Dataset, hyperparameters: Hyperpar
     return f"{_slug(train.name)}-{key[:8]}"
 
 
+def refit_id(identifier: str, refit: int) -> str:
+    """Return the id of the classifier that is the mean of so many refits of one; of none, it is that one."""
+    return f"{identifier}-refit{refit if refit > 1 else ''}" if refit else identifier
+
+
+def refit_parts(identifier: str, refit: int) -> list[str]:
+    """Return the names of the trainings of a refit: its own id, or a number each where they are several."""
+    whole = refit_id(identifier, refit)
+    return [whole] if refit == 1 else [f"{whole}_{number}" for number in range(1, refit + 1)]
+
+
 def measured_by(identifier: str) -> str:
     """Return the id of the classifier by whose answers to validation texts this one is to be judged.
 
     It is itself, or, for a refit, the one before it: that has not learned them.
     """
-    return identifier.removesuffix(REFIT)
+    return REFIT.sub("", identifier)
 
 
 def classifier_folder(identifier: str) -> Path:

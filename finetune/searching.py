@@ -77,10 +77,10 @@ class SweepRequest:
         )
 
 
-def run_sweep(request: SweepRequest, workers: int = 1, train_best: bool = True, refit: bool = True) -> dict[str, Any]:
+def run_sweep(request: SweepRequest, workers: int = 1, train_best: bool = True, refit: int = 3) -> dict[str, Any]:
     """Search, conclude, and train the best setting; return the document of `bakeoff sweep --json`.
 
-    With `refit` it is trained once more on the validation texts too, once they have chosen it; so are the
+    With `refit` it is trained so many times more on the validation texts too, once they have chosen it; so are the
     defaults in the suite that compares them.
 
     Raises:
@@ -137,7 +137,7 @@ def _tell(trial: FrozenTrial, bar: Bar) -> None:
     Console().note(f"trial {trial.number} {trial.state.name.lower()}{why}: validation accuracy {score} with {setting}")
 
 
-def _write_suite(sweep: Sweep, swept: Swept, refit: bool) -> Path:
+def _write_suite(sweep: Sweep, swept: Swept, refit: int) -> Path:
     """Write a suite that puts the best setting beside the defaults, on the hold-out that no trial has seen."""
     path = Workspace.current().home / "sweeps" / f"{sweep.study}.yaml"
     best = {name: value for name, value in swept.hyperparameters.told().items() if name != "seed"}

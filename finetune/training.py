@@ -39,6 +39,7 @@ class Training:
         quiet: without progress, chart and warnings.
         keep: write checkpoints; without them the weights of the last step are the result.
         until: the share of the planned steps after which the run ends.
+        draw: of the order of the texts and of dropout; runs that begin with the same weights differ by it alone.
     """
 
     model: "PreTrainedModel"
@@ -50,6 +51,12 @@ class Training:
     quiet: bool = False
     keep: bool = True
     until: float = 1.0
+    draw: int = 0
+
+    @property
+    def seed(self) -> int:
+        """Return the seed of all that is random once the model is there."""
+        return self.knobs.seed + self.draw
 
 
 def train_model(training: Training, train: Dataset, validation: Dataset | None) -> dict[str, Any]:
@@ -68,7 +75,7 @@ def train_model(training: Training, train: Dataset, validation: Dataset | None) 
     knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs, training.until, bool(validation))
     rows = encode(training.model, training.tokenizer, knobs, train)
     watched = encode(training.model, training.tokenizer, knobs, validation) if validation else None
-    set_seed(knobs.seed)
+    set_seed(training.seed)
     trainer = build_trainer(training, rows, watched, schedule)
     losses, resumed_at = loss_range(train, knobs), training.folder.step
     title = f"{knobs.method} fine-tuning on {len(train)} texts ({knobs.device}, {knobs.precision})"
@@ -190,7 +197,7 @@ def _arguments(training: Training, schedule: Schedule, validate: bool) -> Traini
         max_grad_norm=knobs.max_grad_norm,
         bf16=knobs.precision == "bfloat16",
         use_cpu=knobs.device == "cpu",
-        seed=knobs.seed,
+        seed=training.seed,
         logging_steps=schedule.logging_steps,
         logging_nan_inf_filter=False,  # a loss that is no number must be seen
         eval_strategy="steps" if validate else "no",

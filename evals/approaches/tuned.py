@@ -21,12 +21,12 @@ class Tuned:
         update_by: UpdateBy = "retrain",
         least_steps: int = 0,
         may_reign: bool = True,
-        refit: bool = False,
+        refit: int = 0,
     ) -> None:
         """Say what to train; with few examples it makes more passes than it is told, until `least_steps` are made.
 
         One that may not reign does not become the champion of a workspace that has none. With `refit` it is trained
-        once more on the validation texts too, once they have chosen its checkpoint.
+        so many times more on the validation texts too, once they have chosen its checkpoint.
         """
         self.name, self.fitted = name, Fit()
         self._base, self._hyperparameters, self._update_by = base, hyperparameters, update_by

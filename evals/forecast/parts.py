@@ -9,7 +9,7 @@ from evals.forecast.efforts import UNKNOWN, Lesson, Ready
 from evals.forecast.rates import PromptRate, Rates
 from evals.suite import Arm
 from finetune.hyperparameters import Hyperparameters
-from finetune.registry import REFIT, classifier_folder, classifier_id
+from finetune.registry import classifier_folder, classifier_id, refit_id, refit_parts
 from finetune.schedule import Schedule
 
 MOST = "at most: the LLM is asked only where the classifier is unsure"
@@ -235,12 +235,14 @@ class Trained:
             return Effort()
         data = lesson.new if goes_on else lesson.known
         knobs = self._knobs(len(data), lesson.seed)
-        identifier = classifier_id(data, lesson.validation, knobs, self._base if goes_on else self.arm.base)
-        self._base = str(classifier_folder(identifier + REFIT * self.arm.refit))
+        first = classifier_id(data, lesson.validation, knobs, self._base if goes_on else self.arm.base)
+        made = refit_id(first, self.arm.refit)
+        self._base = str(classifier_folder(made))
+        parts = refit_parts(first, self.arm.refit)
+        if made not in (first, *parts) and self.ready.take_classifier(made):
+            parts = []
         watched = len(lesson.validation)
-        trainings = {identifier: (len(data), watched)}
-        if self.arm.refit:
-            trainings[identifier + REFIT] = (len(data) + watched, 0)
+        trainings = {first: (len(data), watched)} | dict.fromkeys(parts, (len(data) + watched, 0))
         spared = {made: self.ready.take_classifier(made) for made in trainings}
         self._spared += spared.values()
         return Effort(sum(self._seconds(*trainings[made], knobs) for made in trainings if not spared[made]))

@@ -12,6 +12,15 @@ Data = Annotated[str, typer.Option(help="tweets, a CSV/TSV/JSONL/Parquet file, o
 TextColumn = Annotated[str, typer.Option(help="The column with the text.")]
 LabelColumn = Annotated[str, typer.Option(help="The column with the label.")]
 Base = Annotated[str, typer.Option(help="BERT to start from: embedded:minilm, a hub id, or a folder.")]
+Refit = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=16,
+        metavar="N",
+        help="Then train N times more, on the validation texts too; the mean of their weights is the classifier.",
+    ),
+]
 
 ALSO = {"weight_decay": "--l2"}  # other names of a knob
 

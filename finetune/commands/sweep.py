@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from finetune.commands.options import Base, Data, LabelColumn, TextColumn, with_knobs
+from finetune.commands.options import Base, Data, LabelColumn, Refit, TextColumn, with_knobs
 from lab.command_app import Json, command_app
 from lab.console import Console
 
@@ -38,9 +38,7 @@ def sweep(
     pruner: Annotated[str, typer.Option(help="How the hopeless are dropped: median, hyperband, none.")] = "median",
     rung: Annotated[float, typer.Option(min=0.01, help="Look at a trial after so many epochs each.")] = 0.5,
     train_best: Annotated[bool, typer.Option("--train/--no-train", help="Train the best setting at the end.")] = True,
-    refit: Annotated[
-        bool, typer.Option("--refit/--no-refit", help="Then train it once more, on the validation texts too.")
-    ] = True,
+    refit: Refit = 3,
     json: Json = False,
     **knobs: Any,
 ) -> None:

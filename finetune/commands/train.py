@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from finetune.commands.options import Base, Data, LabelColumn, TextColumn, with_knobs
+from finetune.commands.options import Base, Data, LabelColumn, Refit, TextColumn, with_knobs
 from lab.command_app import Json, command_app
 from lab.console import Console
 
@@ -24,9 +24,7 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a run that was cut off; alone: the last one that was.")
     ] = False,
-    refit: Annotated[
-        bool, typer.Option("--refit", help="Then train once more, on the validation texts too: twice the time.")
-    ] = False,
+    refit: Refit = 0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Train again even if this very classifier exists.")] = False,
     report_to: Annotated[
         list[str] | None, typer.Option(help="A tracker: wandb, mlflow, tensorboard, trackio; repeatable.")
@@ -63,10 +61,11 @@ def trained_sentence(document: dict[str, Any]) -> str:
     foretold = ""
     if estimate and estimate["off_by"] is not None:  # of a run that was resumed, nothing foretells the rest
         foretold = f", foretold {document['seconds'] / (1 + estimate['off_by']):.1f} s"
+    averaged = f"the mean of {document['averaged']} trainings of " if document.get("averaged", 1) > 1 else ""
     before = measured_by(document["classifier"])
     whose = "" if before == document["classifier"] else f" of {before}, without these texts,"
     return (
-        f"{document['classifier']}: {document['steps']} steps ({document['epochs']:g} epochs)"
+        f"{document['classifier']}: {averaged}{document['steps']} steps ({document['epochs']:g} epochs)"
         f" took {document['seconds']:.1f} s{foretold}; validation accuracy{whose}"
         f" {scores['accuracy']:.1%}, macro-F1 {scores['macro_f1']:.3f}, mean training loss {document['train_loss']:.3f}"
     )

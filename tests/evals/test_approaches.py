@@ -99,17 +99,17 @@ def test_fine_tuning_is_updated_by_training_anew_on_what_holds_now(tiny: Split) 
 
 def test_fine_tuning_may_learn_the_validation_texts_too_once_they_have_chosen(tiny: Split) -> None:
     first = Tuned("finetuned", LOWER_HALF, BRIEF).fit(tiny.train, tiny.validation)
-    refitted = Tuned("finetuned", LOWER_HALF, BRIEF, refit=True).fit(tiny.train, tiny.validation)
+    refitted = Tuned("finetuned", LOWER_HALF, BRIEF, refit=1).fit(tiny.train, tiny.validation)
     assert refitted.identifier == f"{first.identifier}-refit"
     assert refitted._classifier.card["examples"] == len(tiny.train) + len(tiny.validation)
     assert refitted.fitted.seconds > first.fitted.seconds
     assert refitted.predict(tiny.test.texts) != first.predict(tiny.test.texts)
     with pytest.raises(ValidationError, match="knn does not read refit"):
-        Arm(approach="knn", refit=True)
+        Arm(approach="knn", refit=1)
     with pytest.raises(ValidationError, match="starts from weights that know the validation texts"):
-        Arm(approach="finetuned", refit=True, update_by="continue")
+        Arm(approach="finetuned", refit=1, update_by="continue")
     with pytest.raises(ValidationError, match="a suite of kind data_efficiency counts"):
-        arms = (Arm(approach="finetuned", refit=True),)
+        arms = (Arm(approach="finetuned", refit=1),)
         Suite(name="s", dataset="tweets", kind="data_efficiency", sizes=(10,), arms=arms)
 
 

@@ -109,17 +109,17 @@ def test_more_training_takes_more_and_each_size_and_seed_is_counted(few_csv: Pat
     assert long > 1.5 * short
 
 
-def test_a_refit_is_a_second_training(few_csv: Path) -> None:
+def test_a_refit_is_so_many_trainings_more(few_csv: Path) -> None:
     knobs = {"num_train_epochs": 3, "batch_size": 4}
     arms = [
-        {"approach": "finetuned", "name": str(refit), "hyperparameters": knobs, "refit": refit}
-        for refit in (False, True)
+        {"approach": "finetuned", "name": str(refit), "hyperparameters": knobs, "refit": refit} for refit in (0, 1, 4)
     ]
     alone, *_ = _forecast(_suite(few_csv, arms=arms[:1])).arms
-    _, second = _forecast(_suite(few_csv, arms=arms)).arms
-    both, *_ = _forecast(_suite(few_csv, arms=arms[1:])).arms
+    _, second, fifth = _forecast(_suite(few_csv, arms=arms)).arms
+    both, *_ = _forecast(_suite(few_csv, arms=arms[1:2])).arms
     assert (both.seconds or 0) > 1.5 * (alone.seconds or 0)
     assert (second.seconds or 0) < (both.seconds or 0), "the first training is shared with the arm before"
+    assert (fifth.seconds or 0) > 2 * (second.seconds or 0), "four trainings, none of which is the second"
     assert not second.note
 
 

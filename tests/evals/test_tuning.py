@@ -20,8 +20,8 @@ def test_a_suite_without_budgets_has_those_of_its_arms(my_csv: Path) -> None:
     )
     built_in = load_suite("sentiment")
     assert facts(run_manifest(built_in, FACTS))["budgets"] == built_in.budgets
-    refitted = (Arm(approach="finetuned", refit=True), Arm(approach="finetuned", name="plain"))
-    assert "nothing else is chosen; finetuned then learns these too, in a training of its own." in stated_budgets(
+    refitted = (Arm(approach="finetuned", refit=1), Arm(approach="finetuned", name="plain"))
+    assert "nothing else is chosen; the weights of finetuned learn these too, once that is chosen." in stated_budgets(
         refitted
     )
     arms = (Arm(approach="mine:Own"), Arm(approach="rag", llm="embedded:smollm2", calibration="batch"))

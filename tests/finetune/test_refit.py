@@ -6,23 +6,26 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from agents.suggest.foresight import Foresight
+from finetune.averaging import average_into
 from finetune.callbacks import Teller
 from finetune.classifier import Classifier
 from finetune.encoders import LOWER_HALF
 from finetune.hyperparameters import Hyperparameters
 from finetune.past import past_runs
-from finetune.registry import champion_id, classifier_folder, describe_classifier, measured_by
+from finetune.registry import champion_id, classifier_folder, describe_classifier, list_classifiers, measured_by
 from finetune.schedule import Schedule
 from lab.datasets import Split, load_dataset, split_dataset
 from lab.errors import BakeoffError
 from tests.conftest import Outcome
 
-COMMAND = [
-    "train", "--data", "my.csv", "--base", LOWER_HALF, "--refit", "--metric-for-best-model", "loss",
+PLAIN = [
+    "train", "--data", "my.csv", "--base", LOWER_HALF, "--metric-for-best-model", "loss",
     "--num-train-epochs", "2", "--eval-steps", "5", "--save-steps", "5", "--learning-rate", "2e-4",
 ]  # fmt: skip
+COMMAND = [*PLAIN, "--refit", "1"]
 
 
 def test_a_refit_learns_the_validation_texts_and_ends_where_the_first_was_best(
@@ -61,38 +64,67 @@ def test_a_refit_learns_the_validation_texts_and_ends_where_the_first_was_best(
     again = bakeoff(*COMMAND)
     assert "was trained before" in again.err
     assert f"validation accuracy of {first}, without these texts," in again.out
+    going_on = bakeoff("train", "--data", "my.csv", "--base", str(classifier_folder(refit)), "--method", "probe")
+    assert (going_on.code, "it may know these validation texts" in going_on.err) == (0, True)
     lost = bakeoff("classifier", "promote", first)
     assert (lost.code, "significantly better" in lost.err) == (3, True), "both are of one split, and can be compared"
 
 
-def test_a_refit_that_is_cut_off_in_either_training_goes_on_to_the_same_weights(
+def test_the_mean_of_two_refits_that_is_cut_off_in_either_training_goes_on_to_the_same_weights(
     my_csv: Path, bakeoff: Callable[..., Outcome], with_classifier: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cut(validates: bool) -> Callable[..., None]:
+    def cut(validates: bool, seed: int) -> Callable[..., None]:
         def on_step_end(self: Teller, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if state.global_step == 8 and (args.eval_strategy != "no") == validates:
+            if state.global_step == 8 and (args.eval_strategy != "no", args.seed) == (validates, seed):
                 raise KeyboardInterrupt
 
         return on_step_end
 
-    for command, validates in ((COMMAND, True), (["train", "--resume"], False)):
+    twice = [*PLAIN, "--refit", "2"]
+    for command, where in (
+        (twice, (True, 0)),
+        (["train", "--resume"], (False, 0)),
+        (["train", "--resume"], (False, 1)),
+    ):
         with monkeypatch.context() as patch:
-            patch.setattr(Teller, "on_step_end", cut(validates))
+            patch.setattr(Teller, "on_step_end", cut(*where))
             assert bakeoff(*command).code == 130
+    kept = next((with_classifier / "trainings").glob("*_1/classifier/model.safetensors")).read_bytes()
     told = bakeoff("train", "--resume", "--json")
-    assert told.json["resumed_at"] == 5, told.err
-    resumed = _digest(with_classifier, told.json["classifier"])
-    whole = bakeoff(*COMMAND, "--fresh", "--json").json
-    assert (whole["classifier"], whole["resumed_at"]) == (told.json["classifier"], 0)
-    assert whole["classifier"].endswith("-refit")
-    assert _digest(with_classifier, whole["classifier"]) == resumed
+    assert (told.json["resumed_at"], told.json["averaged"]) == (5, 2), told.err
+    mean = told.json["classifier"]
+    assert mean.endswith("-refit2")
+    assert not list((with_classifier / "trainings").glob("*/classifier")), "in the mean, and nowhere else any more"
+    assert not [row for row in list_classifiers() if "_" in row["classifier"]]
+    resumed = _digest(with_classifier, mean)
+    assert resumed != hashlib.sha256(kept).hexdigest()
+    whole = bakeoff(*twice, "--fresh", "--json").json
+    assert (whole["classifier"], whole["resumed_at"]) == (mean, 0)
+    assert _digest(with_classifier, mean) == resumed
+    first = describe_classifier(measured_by(mean))["card"]
+    card = describe_classifier(mean)["card"]
+    assert card["validation"] == first["validation"]
+    assert card["fit_seconds"] > first["fit_seconds"] + card["seconds"] > card["seconds"] > first["seconds"]
+    assert card["estimate"]["steps"] == 2 * card["steps"] == 2 * card["total_steps"]
+    assert f"{mean}: the mean of 2 trainings of {card['steps']} steps" in bakeoff("classifier", "show", mean).out
+
+
+def test_a_mean_is_the_mean_of_all_weights() -> None:
+    models = [torch.nn.BatchNorm1d(3) for _ in range(3)]
+    for number, model in enumerate(models):
+        torch.nn.init.constant_(model.weight, number**2)
+        model(torch.ones(2, 3) * number)
+    average_into(models[0], models[1:])
+    mean, others = models[0].state_dict(), models[2].state_dict()
+    assert mean["weight"].tolist() == pytest.approx([5 / 3] * 3)
+    assert mean["running_mean"].tolist() == pytest.approx([0.1] * 3), "weights that no gradient moves as well"
+    assert (mean["num_batches_tracked"].item(), others["weight"][0].item()) == (1, 4), "counts and others stay"
 
 
 def test_between_the_two_trainings_resume_goes_on_too_and_a_champion_keeps_its_export(
     my_csv: Path, bakeoff: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain = [part for part in COMMAND if part != "--refit"]
-    first = bakeoff(*plain, "--save-steps", "10", "--json").json["classifier"]
+    first = bakeoff(*PLAIN, "--save-steps", "10", "--json").json["classifier"]
     assert champion_id() == first
     with monkeypatch.context() as patch:
         patch.setattr(Classifier, "refit", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -114,17 +146,17 @@ def test_save_steps_that_fit_the_first_training_do_for_the_second(small: Split) 
         Schedule.of(both, saving)
 
 
-def test_the_estimate_of_a_refit_is_that_of_two_trainings(my_csv: Path, bakeoff: Callable[..., Outcome]) -> None:
-    both = bakeoff(*COMMAND, "--estimate", "--json").json
-    first = bakeoff(*(part for part in COMMAND if part != "--refit"), "--estimate", "--json").json
+def test_the_estimate_of_a_refit_is_that_of_all_trainings(my_csv: Path, bakeoff: Callable[..., Outcome]) -> None:
+    both = bakeoff(*PLAIN, "--refit", "3", "--estimate", "--json").json
+    first = bakeoff(*PLAIN, "--estimate", "--json").json
     split = split_dataset(load_dataset("my.csv"))
-    assert both["steps"] == first["steps"] + 2 * -(-(len(split.train) + len(split.validation)) // 16)
+    assert both["steps"] == first["steps"] + 3 * 2 * -(-(len(split.train) + len(split.validation)) // 16)
     assert both["seconds"] > both["steps"] * both["seconds_per_step"] > 0
     assert both["memory_gb"] > 0
 
 
 def test_a_probe_is_not_refitted(my_csv: Path, bakeoff: Callable[..., Outcome], workspace: Path) -> None:
-    told = bakeoff("train", "--data", "my.csv", "--method", "probe", "--refit")
+    told = bakeoff("train", "--data", "my.csv", "--method", "probe", "--refit", "1")
     assert (told.code, "probe, which cannot be refitted" in told.err) == (1, True)
     assert not workspace.exists(), "before anything is trained"
 

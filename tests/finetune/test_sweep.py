@@ -78,8 +78,8 @@ def test_a_sweep_stops_goes_on_and_ends_with_the_best_setting(
     )  # the curve has five digits
     suite = yaml.safe_load(Path(document["suite"]).read_text())
     assert [arm.get("name", arm["approach"]) for arm in suite["arms"]] == ["swept", "defaults", "course", "majority"]
-    assert [arm.get("refit", False) for arm in suite["arms"]] == [True, True, False, False]
-    assert document["classifier"].endswith("-refit")
+    assert [arm.get("refit", 0) for arm in suite["arms"]] == [3, 3, 0, 0]
+    assert document["classifier"].endswith("-refit3")
 
     report = bakeoff("eval", document["suite"], "--skip", "defaults", "--json")
     assert report.code == 0, report.err
