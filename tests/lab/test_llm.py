@@ -4,6 +4,8 @@ import math
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
+from unittest import mock
 
 import pytest
 import torch
@@ -19,6 +21,11 @@ LABELS = ["negative", "neutral", "positive"]
 LONG_LABELS = ["not good at all", "positive", "neither here nor there"]
 INSTRUCTION = "Label each tweet with its sentiment: negative, neutral or positive. Answer with the label alone."
 SHOTS = (("I hate rain", "negative"), ("The bus leaves at noon", "neutral"), ("Best day ever!", "positive"))
+
+
+def _network(llm: BaseLLM) -> Any:
+    assert isinstance(llm.chat, EmbeddedChat)
+    return llm.chat.network
 
 
 def _score(llm: BaseLLM, prompts: list[LabelPrompt], labels: list[str] = LABELS) -> list[LabelScores]:
@@ -39,12 +46,27 @@ def test_the_embedded_llm_streams_what_it_answers(smollm2: BaseLLM) -> None:
     assert "".join(pieces) == smollm2.chat.invoke(question).text
 
 
-def test_leaving_a_stream_stops_the_model(smollm2: BaseLLM) -> None:
+def test_leaving_a_stream_stops_the_model(smollm2: BaseLLM, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps = mock.Mock(wraps=_network(smollm2).forward)
+    monkeypatch.setattr(_network(smollm2), "forward", steps)
     stream = smollm2.chat.stream("Tell me a long story about a dragon.")
     next(stream)
-    before = threading.active_count()
     stream.close()  # type: ignore[attr-defined]
-    assert threading.active_count() < before
+    taken = steps.call_count
+    time.sleep(0.3)
+    assert 0 < taken == steps.call_count < 20
+
+
+def test_an_error_reaches_the_reader_and_the_thread_that_writes_goes_on(
+    smollm2: BaseLLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(_network(smollm2), "generate", lambda *_, **__: (_ for _ in ()).throw(MemoryError("no room")))
+        with pytest.raises(MemoryError, match="no room"):
+            smollm2.chat.invoke("Hello.")
+    threads = threading.active_count()
+    assert all(smollm2.chat.invoke(question).text for question in ("Name a colour.", "Name a fruit."))
+    assert threading.active_count() == threads
 
 
 @pytest.mark.parametrize(
