@@ -16,7 +16,9 @@ _ASKS = (
 _SEAM = re.compile(
     rf"(?:[?!.;]\s+(?:(?:{_JOIN})\b,?\s+)?|,?\s+(?:{_JOIN})\s+)(?:(?:then|also)\s+)?(?=(?:{_ASKS})\b)", re.IGNORECASE
 )
-_REFERS = re.compile(r"\b(it|its|there|that|this|them|they|their|he|him|his|she|her|one|ones|these|those)\b", re.I)
+# "that" before an article or a subject opens a clause of its own ("says that the earth …") and refers to nothing.
+_THAT = r"that(?!\s+(?:the|an?|my|your|our|i|you|we|some|any|all|no|every|each|most|many)\b)"
+_REFERS = re.compile(rf"\b(it|its|there|{_THAT}|this|them|they|their|he|him|his|she|her|one|ones|these|those)\b", re.I)
 SHORT = 4  # words: an earlier turn as short as this needs the one before it
 
 

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, HumanMessage
 from agents import Conversation
 from agents.quoting import quoted, without_quotes
 from agents.router import EmbeddedRouter, after_route, after_tools, likeliest
-from agents.routing.clauses import clauses
+from agents.routing.clauses import clauses, query_of
 from agents.routing.costs import act, question_back
 from agents.routing.learned import Learned
 from agents.routing.utterances import load_utterances
@@ -95,6 +95,20 @@ def test_several_requests_call_several_tools_each_with_its_own_words() -> None:
     assert sum(scores.values()) == pytest.approx(1)
     alone, _ = EmbeddedRouter.load().decide(question, ("wikipedia",))
     assert [call["name"] for call in alone.tool_calls][:1] == ["wikipedia"]
+
+
+@pytest.mark.parametrize(
+    ("clause", "refers"),
+    [
+        ("when was that?", True),
+        ("what does that word mean", True),
+        ("who found that the earth turns", False),
+        ("who said that we must stop", False),
+        ("who wrote 'that is it'", False),
+    ],
+)
+def test_a_request_that_refers_to_the_one_before_it_is_looked_up_with_it(clause: str, refers: bool) -> None:
+    assert query_of(clause, ["Who was Ada"]) == (f"Who was Ada {clause}" if refers else clause)
 
 
 def test_a_question_is_cut_where_a_request_begins_and_never_in_a_quotation() -> None:
