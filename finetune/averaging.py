@@ -1,6 +1,6 @@
 """Several trainings made one classifier: the mean of their weights, and what is told of them together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import Any
 
@@ -10,15 +10,19 @@ from finetune.estimate import Estimate
 
 
 @torch.no_grad()
-def average_into(model: torch.nn.Module, others: Sequence[torch.nn.Module]) -> None:
+def average_into(model: torch.nn.Module, others: Iterable[torch.nn.Module]) -> None:
     """Give a model the mean of its weights and those of others: a uniform soup, which predicts as fast as one of them.
 
     They have one architecture and began with the same weights (Wortsman et al. 2022, Model soups, arXiv 2203.05482).
     """
-    states = [other.state_dict() for other in others]
-    for name, weight in model.state_dict().items():
-        if weight.is_floating_point():
-            weight.copy_(torch.stack([weight, *(state[name] for state in states)]).mean(dim=0))
+    sums = {name: weight for name, weight in model.state_dict().items() if weight.is_floating_point()}
+    count = 1
+    for other in others:
+        weights, count = other.state_dict(), count + 1
+        for name, total in sums.items():
+            total += weights[name]
+    for total in sums.values():
+        total /= count
 
 
 def joint_card(cards: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
+from lab.console import Console
 from lab.datasets import Dataset
 from lab.errors import BakeoffError
 from lab.runtime import Runtime
@@ -77,7 +78,7 @@ class Classifier:
         validation: Dataset,
         folder: TrainingFolder | None = None,
         report_to: Sequence[str] = (),
-        draw: int = 0,
+        times: int = 1,
     ) -> "Classifier":
         """Return another of this setting that learned from `validation` too, nothing being chosen any more.
 
@@ -88,29 +89,40 @@ class Classifier:
         Args:
             train: what this one learned from.
             validation: what this one was chosen on.
-            folder: as for `fit`.
+            folder: as for `fit`; it keeps each training that is done, too.
             report_to: as for `fit`.
-            draw: each begins with the same weights, and sees the texts in another order.
+            times: how many to train, each with the same first weights and the texts in another order; the other is the
+                mean of them.
 
         Raises:
             BakeoffError: the loss diverged, or the disk is full.
             Asked: somebody outside asked for a pause or a stop.
         """
-        other = Classifier(self.base, self.hyperparameters)
-        until = self.card["best_step"] / self.card["total_steps"]
-        other._learn(train.joined(validation), None, folder, report_to, until, draw)
+        texts, until = train.joined(validation), self.card["best_step"] / self.card["total_steps"]
+        with tempfile.TemporaryDirectory() as nowhere:
+            kept = folder or TrainingFolder(Path(nowhere))
+            for draw in range(len(kept.parts), times):
+                Console().note(f"training {2 + draw} of {1 + times}: on the validation texts too")
+                part = Classifier(self.base, self.hyperparameters)
+                part._learn(texts, None, kept, report_to, until, draw)
+                part.save(kept.part(draw))
+            other = Classifier.average(kept.parts)
         other.card |= {name: self.card[name] for name in ("data_fingerprint", "validation", "reference")}
         other.card["fit_seconds"] = round(self.card["fit_seconds"] + other.card["fit_seconds"], 2)
         return other
 
-    def averaged(self, refits: Sequence["Classifier"]) -> "Classifier":
-        """Return the mean of refits of this one, each of another draw; its weights take the place of the first's."""
+    @classmethod
+    def average(cls, folders: Sequence[Path]) -> "Classifier":
+        """Return the mean of classifiers of one setting that `save` wrote, reading one at a time.
+
+        Raises:
+            BakeoffError: one of the folders is damaged.
+        """
         from finetune.averaging import average_into, joint_card
 
-        card = joint_card([refit.card for refit in refits])
-        again = (len(refits) - 1) * self.card["fit_seconds"]  # for every refit counts the training of this one
-        mean = replace(refits[0], card=card | {"fit_seconds": round(card["fit_seconds"] - again, 2)})
-        average_into(mean.model, [refit.model for refit in refits[1:]])
+        mean = cls.load(folders[0], exported=False)
+        average_into(mean.model, (cls.load(folder, exported=False).model for folder in folders[1:]))
+        mean.card = joint_card([read_json(folder / CARD, *TOLD)["card"] for folder in folders])
         return mean
 
     @property

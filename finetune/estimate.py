@@ -24,6 +24,7 @@ from lab.settings import settings
 from lab.workspace import room_on_disk
 
 PROBE_STEPS, PROBE_LEAST = 12, 3
+PROBE_SHARE = 8  # one step in so many of a short run, or the forecast would take as long as what it foretells
 PROBE_PARTS = 2  # batches whose gradients a step accumulates
 PROBE_MOST = 1024  # texts, unless the fewest steps need more
 PROBE_TEXTS = 128  # of the validation part
@@ -87,7 +88,7 @@ def estimate_training(training: Training, train: Dataset, validation: Dataset | 
     knobs, schedule = training.knobs, Schedule.of(len(train), training.knobs, training.until, bool(validation))
     rows = encode(training.model, training.tokenizer, knobs, train)
     watched = encode(training.model, training.tokenizer, knobs, validation) if validation else []
-    probed, steps = small_steps(knobs, len(rows))
+    probed, steps = small_steps(knobs, len(rows), schedule.total_steps)
     texts = steps * probed.gradient_accumulation_steps * probed.batch_size
     few = even_sample(watched, min(PROBE_TEXTS, len(watched)))
     stamps = _Stamps()
@@ -118,11 +119,17 @@ def estimate_training(training: Training, train: Dataset, validation: Dataset | 
     )
 
 
-def small_steps(knobs: Hyperparameters, examples: int) -> tuple[Hyperparameters, int]:
-    """Return the knobs of steps that take no longer than they must to be timed, and how many of them to take."""
+def small_steps(knobs: Hyperparameters, examples: int, planned: int) -> tuple[Hyperparameters, int]:
+    """Return the knobs of steps that take no longer than they must to be timed, and how many of them to take.
+
+    Args:
+        knobs: of the run.
+        examples: that it learns from.
+        planned: steps of the run.
+    """
     batch = min(knobs.batch_size, examples)
     parts = min(_accumulation(knobs, examples), PROBE_PARTS)
-    steps = max(PROBE_LEAST, min(PROBE_STEPS, PROBE_MOST // (batch * parts)))
+    steps = max(PROBE_LEAST, min(PROBE_STEPS, PROBE_MOST // (batch * parts), planned // PROBE_SHARE))
     return knobs.model_copy(update={"batch_size": batch, "gradient_accumulation_steps": parts}), steps
 
 

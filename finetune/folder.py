@@ -52,6 +52,26 @@ class TrainingFolder:
         return step_of(self.checkpoint) if self.checkpoint else 0
 
     @property
+    def parts(self) -> list[Path]:
+        """Return the trainings of a refit that are done, each a classifier, in order."""
+        return sorted(self.path.glob("part-*"), key=step_of)
+
+    @property
+    def is_begun(self) -> bool:
+        """Return whether there is something to go on from."""
+        return bool(self.step or self.parts)
+
+    def part(self, draw: int) -> Path:
+        """Return where the training of this draw is kept once it is done."""
+        return self.path / f"part-{draw}"
+
+    def turn_to(self, draw: int) -> None:
+        """Begin or go on with the training of this draw: drop the checkpoints of another, which was done."""
+        if self.state.get("draw", 0) != draw:
+            for path in self.path.glob("checkpoint-*"):
+                shutil.rmtree(path)
+
+    @property
     def request(self) -> Request | None:
         """Return what somebody outside asked of the run, or None."""
         try:
@@ -77,21 +97,24 @@ class TrainingFolder:
 
     def begin(self, document: Mapping[str, Any]) -> None:
         """Note that a run begins or goes on; drops half-written checkpoints and the curve after the last whole one."""
-        for path in self.path.glob("checkpoint-*"):
+        for path in (*self.path.glob("checkpoint-*"), *self.path.glob(".part-*")):
             if not is_complete(path):
                 shutil.rmtree(path)
         kept = [json.dumps(point) for point in self.curve() if point["step"] <= self.step]
         write_text(self.path / CURVE, "".join(f"{line}\n" for line in kept))
-        if self.state.get("status") != "starting":  # what was asked since then is for this run
-            self.withdraw()
+        known = self.state
+        if known.get("status") != "starting" and (known.get("status"), known.get("pid")) != ("running", os.getpid()):
+            self.withdraw()  # what was asked of a run that is over; since this one was started it is for this one
         noted = {"refit": self._refit, "status": "running"}
         write_json(self.path / STATE, {**document, **noted} | _whereabouts(os.getpid()))
 
     def end(self, status: Status) -> None:
-        """Note how the run ended; one that is over needs its checkpoints no more, nor does one cut off need halves."""
+        """Note how the run ended; one that is over needs what is kept no more, nor does one cut off need halves."""
         for path in self.path.glob("checkpoint-*"):
             if status in OVER or not is_complete(path):
                 shutil.rmtree(path, ignore_errors=True)
+        for path in self.parts if status in OVER else ():
+            shutil.rmtree(path, ignore_errors=True)
         self.withdraw()
         write_json(self.path / STATE, self.state | {"status": status})
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from finetune.folder import TrainingFolder, interrupted_training
 from finetune.hyperparameters import Hyperparameters
-from finetune.registry import champion_id, classifier_id, measured_by, refit_id, refit_parts, train_or_reuse
+from finetune.registry import champion_id, classifier_id, measured_by, refit_id, train_or_reuse
 from finetune.trackers import check_trackers
 from lab.console import Console
 from lab.datasets import Origin, Split, load_dataset, split_dataset
@@ -126,8 +126,7 @@ def resumed_job(wanted: Job | None) -> Job:
         Console().note(f"going on with {training.path.name}, begun {training.state['started']}")
         return job_of(training)
     identifier = wanted.identifier()
-    first = measured_by(identifier)
-    if not any(TrainingFolder.of(made).step for made in (first, *refit_parts(first, wanted.refit))):
+    if not any(TrainingFolder.of(one).is_begun for one in (identifier, measured_by(identifier))):
         fix = "leave out --resume to train it, or give --resume alone to go on with the last one that was cut off"
         raise BakeoffError(f"a checkpoint of {identifier}", "none", fix)
     return wanted

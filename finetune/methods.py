@@ -54,6 +54,7 @@ def fit_model(
     if knobs.method == "probe":
         assert validation is not None, "probes are not refitted"
         return _fit_probe(base, knobs, train, validation)
+    folder.turn_to(draw)
     _go_on_from_what_is_whole(folder)
     training = replace(prepare(base, knobs, train.labels, folder, report_to), until=until, draw=draw)
     max_length = fitting_length(training.model, training.tokenizer, knobs.max_length)
@@ -66,6 +67,7 @@ def fit_model(
         "origin": train.origin and asdict(train.origin),
         "hyperparameters": knobs.model_dump(),
         "report_to": list(report_to),
+        "draw": draw,
         **measures(train, validation, knobs, until),
     }
     try:

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.classifier import CARD, TOLD, Classifier
-from finetune.folder import TrainingFolder
+from finetune.folder import OVER, TrainingFolder
 from finetune.hyperparameters import Hyperparameters
 from lab.console import Console
 from lab.datasets import Dataset
@@ -21,7 +20,6 @@ from lab.workspace import Workspace, fingerprint, folder_fingerprint, is_plain, 
 
 CHAMPION = "champion.json"
 REFIT = re.compile(r"-refit\d*$")  # ends the id of a classifier that learned from the validation texts too
-PART = "classifier"  # in the folder of a training that is one of several, until their mean is made
 TRAIN_COMMAND = "bakeoff train"
 
 
@@ -66,42 +64,28 @@ def train_or_reuse(
     _make_ready(classifier_folder(trained.id), validation, may_reign and not refit)
     if not refit:
         return trained
+    again = TrainingFolder.of(refit_id(trained.id, refit), refit)
 
-    def again(training: TrainingFolder, draw: int) -> Classifier:
-        if first.state:  # so that --resume finds it from now on
-            training.start(first.state | {"classifier": training.path.name, "refit": refit}, os.getpid())
-        return trained.classifier.refit(train, validation, training, report_to, draw)
+    chosen = trained.classifier
 
-    refitted = _refitted(trained, refit, fresh, again)
-    _make_ready(classifier_folder(refitted.id), validation, may_reign)
-    return refitted
+    def refitted() -> Classifier:
+        if first.state and not again.state:  # so that --resume finds it from now on
+            again.start(first.state | {"classifier": again.path.name, "refit": refit}, os.getpid())
+        return chosen.refit(train, validation, again, report_to, refit)
 
-
-def _refitted(first: Trained, refit: int, fresh: bool, again: Callable[[TrainingFolder, int], Classifier]) -> Trained:
-    """Return the refit of a classifier; make it if it is not there: of one training, or the mean of several."""
-    mean, *parts = (
-        TrainingFolder.of(made, refit) for made in (refit_id(first.id, refit), *refit_parts(first.id, refit))
-    )
-    if refit == 1:
-        return _made(mean, fresh, lambda: again(mean, 0))
-
-    def part(draw: int) -> Classifier:
-        training = parts[draw]
-        return _made(training, fresh, lambda: again(training, draw), training.path / PART).classifier
-
-    refitted = _made(mean, fresh, lambda: first.classifier.averaged([part(draw) for draw in range(refit)]))
-    for training in parts:
-        shutil.rmtree(training.path / PART, ignore_errors=True)
-    return refitted
+    trained = _made(again, fresh, refitted)
+    _make_ready(classifier_folder(trained.id), validation, may_reign)
+    return trained
 
 
-def _made(training: TrainingFolder, fresh: bool, make: Callable[[], Classifier], folder: Path | None = None) -> Trained:
-    """Return the classifier that a training makes; make it if it is not in `folder`, or `fresh` is asked for."""
+def _made(training: TrainingFolder, fresh: bool, make: Callable[[], Classifier]) -> Trained:
+    """Return the classifier that a training makes; make it if it is not there, or `fresh` is asked for."""
     identifier = training.path.name
-    kept = classifier_folder(identifier)
-    folder = folder or kept
-    with lock(kept.with_suffix(".lock"), f"the classifier {identifier}", wait_seconds=3600):
+    folder = classifier_folder(identifier)
+    with lock(folder.with_suffix(".lock"), f"the classifier {identifier}", wait_seconds=3600):
         if folder.exists() and not fresh:
+            if training.state.get("status", "finished") not in OVER:  # killed before it could say that it is done
+                training.end("finished")
             return Trained(identifier, Classifier.load(folder, exported=False), reused=True)
         if fresh:
             training.forget()
@@ -139,12 +123,6 @@ def classifier_id(train: Dataset, validation: Dataset, hyperparameters: Hyperpar
 def refit_id(identifier: str, refit: int) -> str:
     """Return the id of the classifier that is the mean of so many refits of one; of none, it is that one."""
     return f"{identifier}-refit{refit if refit > 1 else ''}" if refit else identifier
-
-
-def refit_parts(identifier: str, refit: int) -> list[str]:
-    """Return the names of the trainings of a refit: its own id, or a number each where they are several."""
-    whole = refit_id(identifier, refit)
-    return [whole] if refit == 1 else [f"{whole}_{number}" for number in range(1, refit + 1)]
 
 
 def measured_by(identifier: str) -> str:

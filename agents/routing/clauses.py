@@ -16,9 +16,14 @@ _ASKS = (
 _SEAM = re.compile(
     rf"(?:[?!.;]\s+(?:(?:{_JOIN})\b,?\s+)?|,?\s+(?:{_JOIN})\s+)(?:(?:then|also)\s+)?(?=(?:{_ASKS})\b)", re.IGNORECASE
 )
-# "that" before an article or a subject opens a clause of its own ("says that the earth …") and refers to nothing.
-_THAT = r"that(?!\s+(?:the|an?|my|your|our|i|you|we|some|any|all|no|every|each|most|many)\b)"
-_REFERS = re.compile(rf"\b(it|its|there|{_THAT}|this|them|they|their|he|him|his|she|her|one|ones|these|those)\b", re.I)
+_REFERS = re.compile(r"\b(it|its|there|that|this|them|they|their|he|him|his|she|her|one|ones|these|those)\b", re.I)
+# "that" after such a verb and before what a clause begins with is a conjunction, and refers to nothing.
+_SAYS_THAT = re.compile(
+    r"\b(?:says?|said|tells?|told|thinks?|thought|knows?|knew|claims?|claimed|finds?|found|shows?|showed|shown|proves?|"
+    r"proved|proven|believes?|believed|means?|discovere?d?s?|states?|stated|writes?|wrote|written)\s+that\s+"
+    r"(?=(?:the|an?|my|your|our|i|you|we|some|any|all|no|every|each|most|many)\b)",
+    re.IGNORECASE,
+)
 SHORT = 4  # words: an earlier turn as short as this needs the one before it
 
 
@@ -33,7 +38,7 @@ def clauses(question: str) -> list[str]:
 
 def query_of(clause: str, before: Sequence[str]) -> str:
     """Return what to look up for a clause: with the one before it, where "it" or "there" refers to that."""
-    return f"{before[-1]} {clause}" if before and _REFERS.search(QUOTED.sub("", clause)) else clause
+    return f"{before[-1]} {clause}" if before and _REFERS.search(_SAYS_THAT.sub("", QUOTED.sub("", clause))) else clause
 
 
 def earlier(history: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from evals.forecast.efforts import UNKNOWN, Lesson, Ready
 from evals.forecast.rates import PromptRate, Rates
 from evals.suite import Arm
 from finetune.hyperparameters import Hyperparameters
-from finetune.registry import classifier_folder, classifier_id, refit_id, refit_parts
+from finetune.registry import classifier_folder, classifier_id, refit_id
 from finetune.schedule import Schedule
 
 MOST = "at most: the LLM is asked only where the classifier is unsure"
@@ -236,16 +236,13 @@ class Trained:
         data = lesson.new if goes_on else lesson.known
         knobs = self._knobs(len(data), lesson.seed)
         first = classifier_id(data, lesson.validation, knobs, self._base if goes_on else self.arm.base)
-        made = refit_id(first, self.arm.refit)
-        self._base = str(classifier_folder(made))
-        parts = refit_parts(first, self.arm.refit)
-        if made not in (first, *parts) and self.ready.take_classifier(made):
-            parts = []
-        watched = len(lesson.validation)
-        trainings = {first: (len(data), watched)} | dict.fromkeys(parts, (len(data) + watched, 0))
-        spared = {made: self.ready.take_classifier(made) for made in trainings}
+        again, watched = refit_id(first, self.arm.refit), len(lesson.validation)
+        self._base = str(classifier_folder(again))
+        seconds = {again: self.arm.refit * self._seconds(len(data) + watched, 0, knobs)} if self.arm.refit else {}
+        seconds |= {first: self._seconds(len(data), watched, knobs)}
+        spared = {made: self.ready.take_classifier(made) for made in seconds}
         self._spared += spared.values()
-        return Effort(sum(self._seconds(*trainings[made], knobs) for made in trainings if not spared[made]))
+        return Effort(sum(seconds[made] for made in seconds if not spared[made]))
 
     def answer(self) -> Effort:
         """Return what one text takes."""
@@ -263,7 +260,9 @@ class Trained:
         return knobs.model_copy(update={"seed": seed, "num_train_epochs": epochs, "method": method})
 
     def _seconds(self, learned: int, watched: int, knobs: Hyperparameters) -> float:
-        """Return the seconds of a training on so many texts; afterwards it answers the validation texts twice."""
+        """Return the seconds of a training, which begins with an estimate and ends with two readings of `watched`."""
+        from finetune.estimate import PROBE_TEXTS, small_steps
+
         reading = self.rates.classifying(self.arm.base, self.arm.hyperparameters)
         if self._is_probe:
             return reading * (learned + 3 * watched)
@@ -272,5 +271,7 @@ class Trained:
             Schedule.of(learned, knobs, validates=bool(watched)),
         )
         share = min(1.0, learned / (knobs.batch_size * knobs.gradient_accumulation_steps))  # of a batch that is full
-        watching = rate.validation * schedule.validations + 2 * reading
-        return rate.setup + rate.step * share * schedule.total_steps + watching * watched
+        steps = schedule.total_steps + small_steps(knobs, learned, schedule.total_steps)[1]
+        watching = (rate.validation * schedule.validations + 2 * reading) * watched
+        watching += 2 * rate.validation * min(PROBE_TEXTS, watched)
+        return rate.setup + rate.step * share * steps + watching

@@ -28,7 +28,7 @@ T = TypeVar("T", str, LabelPrompt)
 
 @dataclass(frozen=True)
 class TrainingRate:
-    """Seconds of one training: for the model and an estimate of its own, per step, per validation text."""
+    """Seconds of one training: for loading the model, per step, per validation text."""
 
     setup: float
     step: float
@@ -86,7 +86,7 @@ class Rates:
         return self._trainings[key]
 
     def _time_training(self, base: str, knobs: Hyperparameters) -> TrainingRate:
-        from finetune.estimate import PROBE_STEPS, PROBE_TEXTS, estimate_training
+        from finetune.estimate import estimate_training
         from finetune.folder import TrainingFolder
         from finetune.methods import prepare
         from finetune.schedule import Schedule
@@ -103,8 +103,7 @@ class Rates:
         )
         watching = max(0.0, estimate.seconds - estimate.seconds_per_step * schedule.total_steps)
         validation = watching / (schedule.validations * len(self._validation))
-        probing = PROBE_STEPS * estimate.seconds_per_step + 2 * min(PROBE_TEXTS, len(self._validation)) * validation
-        return TrainingRate(loading + probing, estimate.seconds_per_step, validation)
+        return TrainingRate(loading, estimate.seconds_per_step, validation)
 
     def classifying(self, base: str, knobs: Hyperparameters) -> float:
         """Return the seconds in which a classifier on `base` reads one text: a linear probe's, for heads are quick.

@@ -173,19 +173,21 @@ def test_a_bad_knob_on_the_command_line_exits_with_one(bakeoff: Callable[..., Ou
 
 
 @pytest.mark.parametrize(
-    ("batch", "accumulation", "examples", "probed"),
+    ("batch", "accumulation", "examples", "planned", "probed"),
     [
-        (16, 1, 2939, (16, 1, 12)),
-        (16, 100, 2939, (16, 2, 12)),
-        (512, 1, 2939, (512, 1, 3)),
-        (10**6, 9, 160, (160, 1, 6)),
+        (16, 1, 2939, 736, (16, 1, 12)),
+        (16, 100, 2939, 736, (16, 2, 12)),
+        (512, 1, 2939, 736, (512, 1, 3)),
+        (10**6, 9, 160, 736, (160, 1, 6)),
+        (16, 1, 480, 60, (16, 1, 7)),
+        (16, 1, 480, 2, (16, 1, 3)),
     ],
 )
 def test_a_forecast_takes_no_more_texts_than_it_must(
-    batch: int, accumulation: int, examples: int, probed: tuple[int, int, int]
+    batch: int, accumulation: int, examples: int, planned: int, probed: tuple[int, int, int]
 ) -> None:
     wished = Hyperparameters(batch_size=batch, gradient_accumulation_steps=accumulation)
-    knobs, steps = small_steps(wished, examples)
+    knobs, steps = small_steps(wished, examples, planned)
     assert (knobs.batch_size, knobs.gradient_accumulation_steps, steps) == probed
 
 

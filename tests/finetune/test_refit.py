@@ -1,4 +1,4 @@
-"""A refit: the setting that validation chose, trained once more with the validation texts among the others."""
+"""A refit: the setting that validation chose, trained anew with the validation texts among the others."""
 
 import hashlib
 from collections.abc import Callable
@@ -11,11 +11,13 @@ import torch
 from agents.suggest.foresight import Foresight
 from finetune.averaging import average_into
 from finetune.callbacks import Teller
+from finetune.checkpoints import mark_complete
 from finetune.classifier import Classifier
 from finetune.encoders import LOWER_HALF
+from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
 from finetune.past import past_runs
-from finetune.registry import champion_id, classifier_folder, describe_classifier, list_classifiers, measured_by
+from finetune.registry import champion_id, classifier_folder, describe_classifier, measured_by
 from finetune.schedule import Schedule
 from lab.datasets import Split, load_dataset, split_dataset
 from lab.errors import BakeoffError
@@ -61,7 +63,9 @@ def test_a_refit_learns_the_validation_texts_and_ends_where_the_first_was_best(
 
     listed = bakeoff("classifier", "list").out
     assert f"({cards[first]['validation']['accuracy']:.1%})" in listed, "in parentheses, for it is the first's"
+    TrainingFolder.of(refit).end("interrupted")  # as if it had been killed before it said that it is done
     again = bakeoff(*COMMAND)
+    assert TrainingFolder.of(refit).state["status"] == "finished"
     assert "was trained before" in again.err
     assert f"validation accuracy of {first}, without these texts," in again.out
     going_on = bakeoff("train", "--data", "my.csv", "--base", str(classifier_folder(refit)), "--method", "probe")
@@ -89,13 +93,17 @@ def test_the_mean_of_two_refits_that_is_cut_off_in_either_training_goes_on_to_th
         with monkeypatch.context() as patch:
             patch.setattr(Teller, "on_step_end", cut(*where))
             assert bakeoff(*command).code == 130
-    kept = next((with_classifier / "trainings").glob("*_1/classifier/model.safetensors")).read_bytes()
-    told = bakeoff("train", "--resume", "--json")
+    kept = next((with_classifier / "trainings").glob("*-refit2/part-0/model.safetensors")).read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "average", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert bakeoff("train", "--resume").code == 130
+    with monkeypatch.context() as patch:
+        patch.setattr(Classifier, "_learn", lambda *_: (_ for _ in ()).throw(AssertionError("all are trained")))
+        told = bakeoff("train", "--resume", "--json")
     assert (told.json["resumed_at"], told.json["averaged"]) == (5, 2), told.err
     mean = told.json["classifier"]
     assert mean.endswith("-refit2")
-    assert not list((with_classifier / "trainings").glob("*/classifier")), "in the mean, and nowhere else any more"
-    assert not [row for row in list_classifiers() if "_" in row["classifier"]]
+    assert not list((with_classifier / "trainings").glob("*/part-*")), "in the mean, and nowhere else any more"
     resumed = _digest(with_classifier, mean)
     assert resumed != hashlib.sha256(kept).hexdigest()
     whole = bakeoff(*twice, "--fresh", "--json").json
@@ -107,6 +115,24 @@ def test_the_mean_of_two_refits_that_is_cut_off_in_either_training_goes_on_to_th
     assert card["fit_seconds"] > first["fit_seconds"] + card["seconds"] > card["seconds"] > first["seconds"]
     assert card["estimate"]["steps"] == 2 * card["steps"] == 2 * card["total_steps"]
     assert f"{mean}: the mean of 2 trainings of {card['steps']} steps" in bakeoff("classifier", "show", mean).out
+
+
+def test_what_a_training_of_several_leaves_is_never_taken_for_that_of_the_next(tmp_path: Path) -> None:
+    folder = TrainingFolder(tmp_path / "several", refit=3)
+    folder.begin({"draw": 0})
+    for path in (folder.path / "checkpoint-9", folder.part(0)):
+        path.mkdir()
+        mark_complete(path)
+    folder.turn_to(0)
+    assert folder.step == 9
+    folder.ask("pause")
+    folder.turn_to(1)
+    folder.begin({"draw": 1})
+    assert (folder.step, folder.parts, folder.request) == (0, [folder.part(0)], "pause"), "asked between the two"
+    folder.end("interrupted")
+    assert folder.is_begun
+    folder.end("stopped")
+    assert not folder.is_begun
 
 
 def test_a_mean_is_the_mean_of_all_weights() -> None:

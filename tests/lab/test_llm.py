@@ -64,9 +64,16 @@ def test_an_error_reaches_the_reader_and_the_thread_that_writes_goes_on(
         patch.setattr(_network(smollm2), "generate", lambda *_, **__: (_ for _ in ()).throw(MemoryError("no room")))
         with pytest.raises(MemoryError, match="no room"):
             smollm2.chat.invoke("Hello.")
-    threads = threading.active_count()
+    written_by = list[int]()
+    generate = _network(smollm2).generate
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        written_by.append(threading.get_ident())
+        return generate(*arguments, **named)
+
+    monkeypatch.setattr(_network(smollm2), "generate", noted)
     assert all(smollm2.chat.invoke(question).text for question in ("Name a colour.", "Name a fruit."))
-    assert threading.active_count() == threads
+    assert written_by[0] == written_by[1] != threading.get_ident()
 
 
 @pytest.mark.parametrize(
