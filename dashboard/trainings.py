@@ -47,7 +47,8 @@ def _training(identifier: str, now: Condition) -> None:
     words = "hears at its next step" if now.waits else WORDS.get(str(now.status), str(now.status))
     st.markdown(f"**{plain(identifier)}** {words}")
     if now.total_steps:
-        st.progress(min(1.0, now.step / now.total_steps), f"step {now.step} of {now.total_steps}")
+        told = ", ".join(filter(None, (now.which, f"step {now.step} of {now.total_steps}")))
+        st.progress(min(1.0, now.step / now.total_steps), told)
     if now.error:
         st.text(printable(now.error))
     _buttons(identifier, now)
@@ -79,7 +80,7 @@ def _buttons(identifier: str, now: Condition) -> None:
             key=f"stop-{identifier}",
             icon=":material/stop:",
             disabled=now.waits,
-            help="For good: the curve is kept, the checkpoints are not",
+            help="For good: the curve is kept, the checkpoints are not, nor what a refit has trained so far",
             on_click=stop_training,
             args=(identifier,),
         )

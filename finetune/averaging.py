@@ -15,18 +15,18 @@ def average_into(model: torch.nn.Module, others: Iterable[torch.nn.Module]) -> N
 
     They have one architecture and began with the same weights (Wortsman et al. 2022, Model soups, arXiv 2203.05482).
     """
-    sums = {name: weight for name, weight in model.state_dict().items() if weight.is_floating_point()}
-    count = 1
+    weights = {name: weight for name, weight in model.state_dict().items() if weight.is_floating_point()}
+    sums, count = {name: weight.float() for name, weight in weights.items()}, 1  # bfloat16 would be rounded each time
     for other in others:
-        weights, count = other.state_dict(), count + 1
+        added, count = other.state_dict(), count + 1
         for name, total in sums.items():
-            total += weights[name]
-    for total in sums.values():
-        total /= count
+            total += added[name]
+    for name, weight in weights.items():
+        weight.copy_(sums[name] / count)
 
 
 def joint_card(cards: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the card of trainings of one setting: the first's, with the time of all, their mean loss and findings.
+    """Return the card of trainings of one setting: the first's, with the time, the findings and the mean loss of all.
 
     The steps, the epochs and the curve are those of one of them; `averaged` says how many there were.
     """

@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from finetune.folder import OVER, STATE, UNDER_WAY, Status, TrainingFolder, is_gone
 from finetune.jobs import Job
-from finetune.registry import classifier_folder
+from finetune.registry import classifier_folder, measured_by
 from finetune.tail import modified
 from lab.console import printable
 from lab.errors import BakeoffError
@@ -31,6 +33,7 @@ class Condition:
         total_steps: 0 while the data is being loaded.
         error: of a failed one, in a line.
         waits: it was asked to pause or to stop, and has not heard yet.
+        which: "training 2 of 4" of one that a refit is made of; else "".
     """
 
     status: Status | None
@@ -38,6 +41,7 @@ class Condition:
     total_steps: int = 0
     error: str = ""
     waits: bool = False
+    which: str = ""
 
     @property
     def is_under_way(self) -> bool:
@@ -68,7 +72,14 @@ def condition(identifier: str) -> Condition:
         total_steps=int(state.get("total_steps", 0)),
         error=last_words(folder) if status in ("failed", "interrupted") else "",
         waits=folder.request is not None and status in UNDER_WAY,
+        which=_which(identifier, state),
     )
+
+
+def _which(identifier: str, state: Mapping[str, Any]) -> str:
+    times = int(state.get("refit", 0))
+    number = 1 if measured_by(identifier) == identifier else 2 + int(state.get("draw", 0))
+    return f"training {number} of {1 + times}" if times else ""
 
 
 def unfinished_trainings() -> dict[str, Condition]:

@@ -9,19 +9,11 @@ from transformers import IntervalStrategy, TrainerCallback, TrainerControl, Trai
 
 from finetune.checkpoints import mark_complete
 from finetune.diagnosis import LossRange, diagnose
-from finetune.folder import Request, TrainingFolder
+from finetune.folder import Asked, TrainingFolder
 from lab.chart import LiveChart
 from lab.errors import BakeoffError
 
 TOLD = ("loss", "grad_norm", "learning_rate", "eval_loss", "eval_accuracy", "eval_macro_f1")
-
-
-class Asked(KeyboardInterrupt):
-    """A training that ends because somebody outside asked for it, as Ctrl-C asks from inside."""
-
-    def __init__(self, request: Request, step: int) -> None:
-        self.request, self.step = request, step
-        super().__init__(f"asked to {request} at step {step}")
 
 
 class Diverged(BakeoffError):

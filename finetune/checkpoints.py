@@ -2,7 +2,7 @@
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,16 +34,21 @@ def damage(checkpoint: Path) -> str | None:
 
     What it was best at counts too: a run ends with the weights of the best checkpoint so far.
     """
-    found = _damage(checkpoint)
+    found = _damage(checkpoint, NEEDED)
     best = None if found else _read(checkpoint / STATE).get("best_model_checkpoint")
     if best and Path(best).name != checkpoint.name:
-        found = _damage(checkpoint.with_name(Path(best).name))
+        found = _damage(checkpoint.with_name(Path(best).name), NEEDED)
     return found
 
 
-def _damage(checkpoint: Path) -> str | None:
+def damage_of_part(part: Path) -> str | None:
+    """Return what is wrong with a classifier that waits for others of its refit, or None."""
+    return _damage(part, ("config.json", "classifier.json", "*.safetensors"))
+
+
+def _damage(checkpoint: Path, needed: Sequence[str]) -> str | None:
     """Return what is wrong with the files of one checkpoint, or None."""
-    missing = [pattern for pattern in NEEDED if not list(checkpoint.glob(pattern))]
+    missing = [pattern for pattern in needed if not list(checkpoint.glob(pattern))]
     if missing:
         return f"{checkpoint.name} has no {missing[0]}"
     for path in sorted(checkpoint.iterdir()):

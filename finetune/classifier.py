@@ -101,12 +101,15 @@ class Classifier:
         texts, until = train.joined(validation), self.card["best_step"] / self.card["total_steps"]
         with tempfile.TemporaryDirectory() as nowhere:
             kept = folder or TrainingFolder(Path(nowhere))
-            for draw in range(len(kept.parts), times):
+            if wrong := kept.drop_damaged_parts():
+                Console().warn(f"a training that was done is damaged ({wrong}); it is done again")
+            parts = [kept.part(draw) for draw in range(times)]
+            for draw in [draw for draw in range(times) if not parts[draw].exists()]:
                 Console().note(f"training {2 + draw} of {1 + times}: on the validation texts too")
                 part = Classifier(self.base, self.hyperparameters)
                 part._learn(texts, None, kept, report_to, until, draw)
-                part.save(kept.part(draw))
-            other = Classifier.average(kept.parts)
+                part.save(parts[draw])
+            other = Classifier.average(parts)
         other.card |= {name: self.card[name] for name in ("data_fingerprint", "validation", "reference")}
         other.card["fit_seconds"] = round(self.card["fit_seconds"] + other.card["fit_seconds"], 2)
         return other

@@ -129,7 +129,8 @@ def small_steps(knobs: Hyperparameters, examples: int, planned: int) -> tuple[Hy
     """
     batch = min(knobs.batch_size, examples)
     parts = min(_accumulation(knobs, examples), PROBE_PARTS)
-    steps = max(PROBE_LEAST, min(PROBE_STEPS, PROBE_MOST // (batch * parts), planned // PROBE_SHARE))
+    few = min(PROBE_STEPS, PROBE_MOST // (batch * parts), planned // PROBE_SHARE)
+    steps = max(PROBE_LEAST, few - few % 2)  # it validates in the middle and at the end
     return knobs.model_copy(update={"batch_size": batch, "gradient_accumulation_steps": parts}), steps
 
 

@@ -11,10 +11,11 @@ from typing import Any, Literal
 
 import psutil
 
-from finetune.checkpoints import damage, is_complete, step_of
+from finetune.checkpoints import damage, damage_of_part, is_complete, step_of
 from lab.workspace import Workspace, read_json, write_json, write_text
 
 STATE, CURVE, REQUEST = "training.json", "curve.jsonl", "request"
+PARTS = "part-*"
 
 # starting: a process was begun that has not loaded its data yet; interrupted: by Ctrl-C or a signal.
 Status = Literal["starting", "running", "paused", "interrupted", "stopped", "failed", "finished"]
@@ -23,17 +24,31 @@ UNDER_WAY: tuple[Status, ...] = ("starting", "running")
 OVER: tuple[Status, ...] = ("finished", "stopped")
 
 
+class Asked(KeyboardInterrupt):
+    """A training that ends because somebody outside asked for it, as Ctrl-C asks from inside."""
+
+    def __init__(self, request: Request, step: int) -> None:
+        self.request, self.step = request, step
+        super().__init__(f"asked to {request} at step {step}")
+
+
 class TrainingFolder:
     """What a training run leaves on disk, so that it can be watched from outside and taken up again."""
 
-    def __init__(self, path: Path, refit: int = 0) -> None:
-        """Name the folder; `refit` is noted in its state: the training is one of those that such a refit takes."""
-        self.path, self._refit = path, refit
+    def __init__(self, path: Path, refit: int = 0, fresh: bool = False) -> None:
+        """Name the folder, and what its state is to say of a training that begins there.
+
+        Args:
+            path: of the folder.
+            refit: the training is one of those that such a refit takes.
+            fresh: it takes the place of a classifier that is there.
+        """
+        self.path, self._noted = path, {"refit": refit} | ({"fresh": True} if fresh else {})
 
     @classmethod
-    def of(cls, identifier: str, refit: int = 0) -> "TrainingFolder":
+    def of(cls, identifier: str, refit: int = 0, fresh: bool = False) -> "TrainingFolder":
         """Return the folder of the training that makes the classifier `identifier`."""
-        return cls(Workspace.current().trainings / identifier, refit)
+        return cls(Workspace.current().trainings / identifier, refit, fresh)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -52,17 +67,22 @@ class TrainingFolder:
         return step_of(self.checkpoint) if self.checkpoint else 0
 
     @property
-    def parts(self) -> list[Path]:
-        """Return the trainings of a refit that are done, each a classifier, in order."""
-        return sorted(self.path.glob("part-*"), key=step_of)
-
-    @property
     def is_begun(self) -> bool:
         """Return whether there is something to go on from."""
-        return bool(self.step or self.parts)
+        return bool(self.step or list(self.path.glob(PARTS)))
+
+    @property
+    def is_cut_off(self) -> bool:
+        """Return whether a training began here and is not over, for all that its state says."""
+        return self.state.get("status", "finished") not in OVER
+
+    @property
+    def replaces(self) -> bool:
+        """Return whether a training was cut off here that is to take the place of a classifier that is there."""
+        return self.is_cut_off and bool(self.state.get("fresh"))
 
     def part(self, draw: int) -> Path:
-        """Return where the training of this draw is kept once it is done."""
+        """Return where a refit keeps the classifier of this draw once it is trained, until their mean is made."""
         return self.path / f"part-{draw}"
 
     def turn_to(self, draw: int) -> None:
@@ -95,28 +115,43 @@ class TrainingFolder:
             shutil.rmtree(newest)
         return ", ".join(dict.fromkeys(wrong)) or None
 
+    def drop_damaged_parts(self) -> str | None:
+        """Remove what a refit has trained as far as it is damaged; return what was wrong with it, or None."""
+        found = {path: wrong for path in self.path.glob(PARTS) if (wrong := damage_of_part(path))}
+        for path in found:
+            shutil.rmtree(path)
+        return ", ".join(found.values()) or None
+
     def begin(self, document: Mapping[str, Any]) -> None:
         """Note that a run begins or goes on; drops half-written checkpoints and the curve after the last whole one."""
-        for path in (*self.path.glob("checkpoint-*"), *self.path.glob(".part-*")):
-            if not is_complete(path):
-                shutil.rmtree(path)
+        self._clear(half_written=True)
         kept = [json.dumps(point) for point in self.curve() if point["step"] <= self.step]
         write_text(self.path / CURVE, "".join(f"{line}\n" for line in kept))
         known = self.state
         if known.get("status") != "starting" and (known.get("status"), known.get("pid")) != ("running", os.getpid()):
-            self.withdraw()  # what was asked of a run that is over; since this one was started it is for this one
-        noted = {"refit": self._refit, "status": "running"}
-        write_json(self.path / STATE, {**document, **noted} | _whereabouts(os.getpid()))
+            self.withdraw()  # it was asked of the run before; since this one was started, it would be asked of this one
+        write_json(self.path / STATE, {**document, **self._noted, "status": "running"} | _whereabouts(os.getpid()))
 
     def end(self, status: Status) -> None:
-        """Note how the run ended; one that is over needs what is kept no more, nor does one cut off need halves."""
-        for path in self.path.glob("checkpoint-*"):
-            if status in OVER or not is_complete(path):
-                shutil.rmtree(path, ignore_errors=True)
-        for path in self.parts if status in OVER else ():
-            shutil.rmtree(path, ignore_errors=True)
+        """Note how the run ended; of one that is over, no weights are kept here."""
+        self._clear(half_written=status not in OVER)
         self.withdraw()
         write_json(self.path / STATE, self.state | {"status": status})
+
+    def end_by(self, error: BaseException) -> None:
+        """Note that an error ended the run."""
+        if isinstance(error, Asked):
+            self.end("paused" if error.request == "pause" else "stopped")
+        else:
+            self.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
+
+    def _clear(self, half_written: bool) -> None:
+        """Remove checkpoints and what a refit has trained: all, or what is not written to its end."""
+        halves = [path for path in self.path.glob("checkpoint-*") if not is_complete(path)]
+        halves += self.path.glob(f".{PARTS}")
+        whole = () if half_written else (*self.path.glob("checkpoint-*"), *self.path.glob(PARTS))
+        for path in (*halves, *whole):
+            shutil.rmtree(path, ignore_errors=True)
 
     def withdraw(self) -> None:
         """Forget what was asked of the run."""

@@ -107,9 +107,9 @@ def run_job(job: Job, fresh: bool = False) -> dict[str, Any]:
         Console().note(f"the agent goes on with {champion_id() or 'no classifier'}; to use this one: {fix}")
     told = {name: card[name] for name in TOLD}
     knobs = job.knobs.model_dump()
-    told |= {"averaged": card.get("averaged", 1), "hyperparameters": knobs, "estimate": card["estimate"]}
-    return {"classifier": trained.id, **told} | {
-        name: card[name] for name in ("best_step", "findings", "resumed_at", "device", "precision")
+    return {"classifier": trained.id, **told, "hyperparameters": knobs, "estimate": card["estimate"]} | {
+        **{name: card[name] for name in ("best_step", "findings", "resumed_at", "device", "precision")},
+        "averaged": card.get("averaged", 1),
     }
 
 

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from transformers import set_seed
 
-from finetune.callbacks import Asked
 from finetune.encoders import fitting_length, load_base, load_checkpoint, refuse_pickles
 from finetune.estimate import Estimate, estimate_training
-from finetune.folder import Status, TrainingFolder
+from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters, Method
 from finetune.probe import HEAD, Probe, fit_head
 from finetune.trackers import close_trackers
@@ -75,7 +74,7 @@ def fit_model(
             folder.begin(folder.state | state)
         card = train_model(training, train, validation)
     except BaseException as error:
-        folder.end(_ended(error))
+        folder.end_by(error)
         raise
     finally:
         close_trackers(report_to)
@@ -92,13 +91,6 @@ def _go_on_from_what_is_whole(folder: TrainingFolder) -> None:
         Console().warn(f"a checkpoint is damaged ({wrong}); {onwards}")
     elif folder.step:
         Console().note(f"going on from step {folder.step} of a run that was cut off; --fresh starts over")
-
-
-def _ended(error: BaseException) -> Status:
-    """Return what a training is that ended with an error."""
-    if isinstance(error, Asked):
-        return "paused" if error.request == "pause" else "stopped"
-    return "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
 
 
 def estimate_model(base: str, wished: Hyperparameters, train: Dataset, validation: Dataset | None) -> Estimate:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune.classifier import CARD, TOLD, Classifier
-from finetune.folder import OVER, TrainingFolder
+from finetune.folder import TrainingFolder
 from finetune.hyperparameters import Hyperparameters
 from lab.console import Console
 from lab.datasets import Dataset
@@ -53,18 +53,17 @@ def train_or_reuse(
     """
     for line in hyperparameters.remarks():
         Console().note(line)
-    if REFIT.search(Path(base).name):
-        Console().warn(f"{base} is a refit: it may know these validation texts, and then what they tell flatters it")
+    warn_of_refit(base)
     if refit and hyperparameters.method == "probe":
         raise BakeoffError("a method that trains in steps", "probe, which cannot be refitted", "leave out the refit")
     may_reign = may_reign and hyperparameters.method != "probe"
-    first = TrainingFolder.of(classifier_id(train, validation, hyperparameters, base), refit)
+    first = TrainingFolder.of(classifier_id(train, validation, hyperparameters, base), refit, fresh)
     learned = Classifier(base, hyperparameters)
     trained = _made(first, fresh, lambda: learned.fit(train, validation, first, report_to))
     _make_ready(classifier_folder(trained.id), validation, may_reign and not refit)
     if not refit:
         return trained
-    again = TrainingFolder.of(refit_id(trained.id, refit), refit)
+    again = TrainingFolder.of(refit_id(trained.id, refit), refit, fresh)
 
     chosen = trained.classifier
 
@@ -73,24 +72,30 @@ def train_or_reuse(
             again.start(first.state | {"classifier": again.path.name, "refit": refit}, os.getpid())
         return chosen.refit(train, validation, again, report_to, refit)
 
-    trained = _made(again, fresh, refitted)
+    outdated = not trained.reused and classifier_folder(again.path.name).exists()
+    trained = _made(again, fresh or outdated, refitted)
     _make_ready(classifier_folder(trained.id), validation, may_reign)
     return trained
 
 
 def _made(training: TrainingFolder, fresh: bool, make: Callable[[], Classifier]) -> Trained:
-    """Return the classifier that a training makes; make it if it is not there, or `fresh` is asked for."""
+    """Return the classifier that a training makes; make it if it is not there, or `fresh` is or was asked for."""
     identifier = training.path.name
     folder = classifier_folder(identifier)
     with lock(folder.with_suffix(".lock"), f"the classifier {identifier}", wait_seconds=3600):
-        if folder.exists() and not fresh:
-            if training.state.get("status", "finished") not in OVER:  # killed before it could say that it is done
+        if folder.exists() and not fresh and not training.replaces:
+            if training.is_cut_off:  # killed before it could say that it is done
                 training.end("finished")
             return Trained(identifier, Classifier.load(folder, exported=False), reused=True)
         if fresh:
             training.forget()
-        classifier = make()
-        classifier.save(folder)
+        try:
+            classifier = make()
+            classifier.save(folder)
+        except BaseException as error:
+            if training.state.get("status") == "running":  # between its trainings, or after the last
+                training.end_by(error)
+            raise
         if training.state:
             training.end("finished")
     return Trained(identifier, classifier, reused=False)
@@ -123,6 +128,12 @@ def classifier_id(train: Dataset, validation: Dataset, hyperparameters: Hyperpar
 def refit_id(identifier: str, refit: int) -> str:
     """Return the id of the classifier that is the mean of so many refits of one; of none, it is that one."""
     return f"{identifier}-refit{refit if refit > 1 else ''}" if refit else identifier
+
+
+def warn_of_refit(base: str) -> None:
+    """Warn where training is to start from weights that may have learned the texts that are to judge them."""
+    if REFIT.search(Path(base).name):
+        Console().warn(f"{base} is a refit: it may know these validation texts, and then what they tell flatters it")
 
 
 def measured_by(identifier: str) -> str:

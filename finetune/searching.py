@@ -11,6 +11,7 @@ from optuna.trial import FrozenTrial
 
 from finetune.hyperparameters import Hyperparameters
 from finetune.jobs import Job, run_job
+from finetune.registry import warn_of_refit
 from finetune.space import Space
 from finetune.sweep import (
     FAILURE,
@@ -88,6 +89,7 @@ def run_sweep(request: SweepRequest, workers: int = 1, train_best: bool = True, 
     """
     sweep = request.sweep()
     split = load_split(sweep.origin)
+    warn_of_refit(sweep.base)
     done = finished(open_study(sweep))
     if done:
         Console().note(f"the study {sweep.study} has {done} trials already; it goes on")

@@ -10,7 +10,16 @@ import numpy as np
 import torch
 from accelerate.utils import extract_model_from_parallel
 from numpy.typing import NDArray
-from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers import (
+    EarlyStoppingCallback,
+    EvalPrediction,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.trainer import TRAINER_STATE_NAME
 
 from finetune.batches import LengthGrouped, Row, by_length, encode
 from finetune.callbacks import Keeper, Listener, Teller, curve_point
@@ -86,7 +95,10 @@ def train_model(training: Training, train: Dataset, validation: Dataset | None) 
         trainer.add_callback(Keeper(training.folder))
         trainer.add_callback(Listener(training.folder))  # after the keeper, who marks what was saved as whole
         start = time.perf_counter()
-        trainer.train(resume_from_checkpoint=str(training.folder.checkpoint) if resumed_at else None)
+        if resumed_at < schedule.total_steps:
+            trainer.train(resume_from_checkpoint=str(training.folder.checkpoint) if resumed_at else None)
+        else:
+            trainer.take_up(str(training.folder.checkpoint))
         seconds = time.perf_counter() - start
     extract_model_from_parallel(training.model, keep_fp32_wrapper=False)  # or it would predict in bfloat16, too
     state = trainer.state
@@ -176,6 +188,13 @@ class _Trainer(Trainer):
         """Validate without drawing from the training's random numbers: looking more often must change nothing."""
         with torch.random.fork_rng(devices=[]):  # a data loader draws a seed, on the CPU
             return super().evaluate(*arguments, **named)
+
+    def take_up(self, checkpoint: str) -> None:
+        """Be as after the last step, of which this is the checkpoint: `train` would go one step further."""
+        self.state = TrainerState.load_from_json(f"{checkpoint}/{TRAINER_STATE_NAME}")
+        self._load_from_checkpoint(checkpoint)
+        if self.args.load_best_model_at_end and self.state.best_model_checkpoint:
+            self._load_best_model()
 
     def _epoch(self) -> int:
         return int(self.state.global_step // self.schedule.steps_per_epoch)

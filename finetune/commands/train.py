@@ -33,7 +33,7 @@ def train(
     **knobs: Any,
 ) -> None:
     """Fine-tune a BERT on labelled texts; a run that was cut off goes on from its last checkpoint."""
-    from finetune.callbacks import Asked
+    from finetune.folder import Asked
     from finetune.jobs import Job, resumed_job, run_job
 
     knobs = {name: value for name, value in knobs.items() if value is not None}

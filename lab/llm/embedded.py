@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-MOST_IDLE = 4  # threads that wait for an answer to write
+WRITER, MOST_IDLE = "embedded-llm", 4  # the name of the threads that write answers, and how many may wait for one
 ROLES = {"system": "system", "ai": "assistant"}
 
 
@@ -146,7 +146,8 @@ class EmbeddedChat(BaseChatModel):
             yield from _until(stops, streamer)
         finally:
             cancelled.set()
-            wait([written])
+            if threading.current_thread().name != WRITER:  # where a forgotten stream may be collected as garbage
+                wait([written])
         written.result()  # or its error
 
 
@@ -184,7 +185,7 @@ class _Writers:
             tasks = self._idle.pop()
         except IndexError:
             tasks = SimpleQueue()
-            threading.Thread(target=self._work, args=(tasks,), daemon=True).start()
+            threading.Thread(target=self._work, args=(tasks,), name=WRITER, daemon=True).start()
         written: Future[None] = Future()
         tasks.put((write, written))
         return written

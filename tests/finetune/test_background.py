@@ -12,9 +12,8 @@ import pytest
 from transformers import TrainerCallback
 
 from finetune.background import Condition, condition, pause_training, start_training, stop_training
-from finetune.callbacks import Asked
 from finetune.encoders import LOWER_HALF
-from finetune.folder import CURVE, Request, TrainingFolder
+from finetune.folder import CURVE, Asked, Request, TrainingFolder
 from finetune.hyperparameters import Hyperparameters
 from finetune.jobs import Job
 from finetune.methods import prepare

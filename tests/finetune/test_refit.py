@@ -10,6 +10,7 @@ import torch
 
 from agents.suggest.foresight import Foresight
 from finetune.averaging import average_into
+from finetune.background import condition
 from finetune.callbacks import Teller
 from finetune.checkpoints import mark_complete
 from finetune.classifier import Classifier
@@ -84,7 +85,7 @@ def test_the_mean_of_two_refits_that_is_cut_off_in_either_training_goes_on_to_th
 
         return on_step_end
 
-    twice = [*PLAIN, "--refit", "2"]
+    twice = [*PLAIN, "--num-train-epochs", "1.9", "--refit", "2"]  # a training that ends within an epoch
     for command, where in (
         (twice, (True, 0)),
         (["train", "--resume"], (False, 0)),
@@ -93,21 +94,27 @@ def test_the_mean_of_two_refits_that_is_cut_off_in_either_training_goes_on_to_th
         with monkeypatch.context() as patch:
             patch.setattr(Teller, "on_step_end", cut(*where))
             assert bakeoff(*command).code == 130
-    kept = next((with_classifier / "trainings").glob("*-refit2/part-0/model.safetensors")).read_bytes()
-    with monkeypatch.context() as patch:
-        patch.setattr(Classifier, "average", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
-        assert bakeoff("train", "--resume").code == 130
-    with monkeypatch.context() as patch:
-        patch.setattr(Classifier, "_learn", lambda *_: (_ for _ in ()).throw(AssertionError("all are trained")))
-        told = bakeoff("train", "--resume", "--json")
-    assert (told.json["resumed_at"], told.json["averaged"]) == (5, 2), told.err
+    for method in ("save", "average"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Classifier, method, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+            assert bakeoff("train", "--resume").code == 130
+    folder = TrainingFolder(next((with_classifier / "trainings").glob("*-refit2")))
+    assert folder.state["status"] == "interrupted"
+    (folder.part(0) / "model.safetensors").write_bytes(b"truncated")
+    told = bakeoff("train", "--resume", "--json")
+    assert (told.json["resumed_at"], told.json["averaged"]) == (folder.state["total_steps"], 2), told.err
+    assert "part-0/model.safetensors" in told.err
+    assert "training 2 of 3" in told.err and "training 3 of 3" not in told.err
     mean = told.json["classifier"]
     assert mean.endswith("-refit2")
     assert not list((with_classifier / "trainings").glob("*/part-*")), "in the mean, and nowhere else any more"
+
     resumed = _digest(with_classifier, mean)
-    assert resumed != hashlib.sha256(kept).hexdigest()
-    whole = bakeoff(*twice, "--fresh", "--json").json
-    assert (whole["classifier"], whole["resumed_at"]) == (mean, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(Teller, "on_step_end", cut(True, 0))
+        assert bakeoff(*twice, "--fresh").code == 130
+    whole = bakeoff("train", "--resume", "--json").json
+    assert (whole["classifier"], whole["resumed_at"]) == (mean, 0), "both were to be made anew"
     assert _digest(with_classifier, mean) == resumed
     first = describe_classifier(measured_by(mean))["card"]
     card = describe_classifier(mean)["card"]
@@ -117,8 +124,8 @@ def test_the_mean_of_two_refits_that_is_cut_off_in_either_training_goes_on_to_th
     assert f"{mean}: the mean of 2 trainings of {card['steps']} steps" in bakeoff("classifier", "show", mean).out
 
 
-def test_what_a_training_of_several_leaves_is_never_taken_for_that_of_the_next(tmp_path: Path) -> None:
-    folder = TrainingFolder(tmp_path / "several", refit=3)
+def test_what_a_training_of_several_leaves_is_never_taken_for_that_of_the_next() -> None:
+    folder = TrainingFolder.of("tweets-0123abcd-refit3", refit=3)
     folder.begin({"draw": 0})
     for path in (folder.path / "checkpoint-9", folder.part(0)):
         path.mkdir()
@@ -128,7 +135,8 @@ def test_what_a_training_of_several_leaves_is_never_taken_for_that_of_the_next(t
     folder.ask("pause")
     folder.turn_to(1)
     folder.begin({"draw": 1})
-    assert (folder.step, folder.parts, folder.request) == (0, [folder.part(0)], "pause"), "asked between the two"
+    assert (folder.step, folder.part(0).exists(), folder.request) == (0, True, "pause"), "asked between the two"
+    assert condition(folder.path.name).which == "training 3 of 4"
     folder.end("interrupted")
     assert folder.is_begun
     folder.end("stopped")
@@ -139,11 +147,12 @@ def test_a_mean_is_the_mean_of_all_weights() -> None:
     models = [torch.nn.BatchNorm1d(3) for _ in range(3)]
     for number, model in enumerate(models):
         torch.nn.init.constant_(model.weight, number**2)
-        model(torch.ones(2, 3) * number)
+        for _ in range(1 + number):
+            model(torch.ones(2, 3) * number)
     average_into(models[0], models[1:])
     mean, others = models[0].state_dict(), models[2].state_dict()
     assert mean["weight"].tolist() == pytest.approx([5 / 3] * 3)
-    assert mean["running_mean"].tolist() == pytest.approx([0.1] * 3), "weights that no gradient moves as well"
+    assert mean["running_mean"].tolist() == pytest.approx([0.244] * 3), "weights that no gradient moves as well"
     assert (mean["num_batches_tracked"].item(), others["weight"][0].item()) == (1, 4), "counts and others stay"
 
 

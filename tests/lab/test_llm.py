@@ -64,16 +64,16 @@ def test_an_error_reaches_the_reader_and_the_thread_that_writes_goes_on(
         patch.setattr(_network(smollm2), "generate", lambda *_, **__: (_ for _ in ()).throw(MemoryError("no room")))
         with pytest.raises(MemoryError, match="no room"):
             smollm2.chat.invoke("Hello.")
-    written_by = list[int]()
+    written_by = list[threading.Thread]()
     generate = _network(smollm2).generate
 
     def noted(*arguments: Any, **named: Any) -> Any:
-        written_by.append(threading.get_ident())
+        written_by.append(threading.current_thread())
         return generate(*arguments, **named)
 
     monkeypatch.setattr(_network(smollm2), "generate", noted)
     assert all(smollm2.chat.invoke(question).text for question in ("Name a colour.", "Name a fruit."))
-    assert written_by[0] == written_by[1] != threading.get_ident()
+    assert written_by[0] is written_by[1] is not threading.current_thread()
 
 
 @pytest.mark.parametrize(
