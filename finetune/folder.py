@@ -73,7 +73,7 @@ class TrainingFolder:
 
     @property
     def is_cut_off(self) -> bool:
-        """Return whether a training began here and is not over, for all that its state says."""
+        """Return whether a training began here and is not over, as far as its state says."""
         return self.state.get("status", "finished") not in OVER
 
     @property
@@ -124,7 +124,7 @@ class TrainingFolder:
 
     def begin(self, document: Mapping[str, Any]) -> None:
         """Note that a run begins or goes on; drops half-written checkpoints and the curve after the last whole one."""
-        self._clear(half_written=True)
+        self._clear(everything=False)
         kept = [json.dumps(point) for point in self.curve() if point["step"] <= self.step]
         write_text(self.path / CURVE, "".join(f"{line}\n" for line in kept))
         known = self.state
@@ -134,7 +134,7 @@ class TrainingFolder:
 
     def end(self, status: Status) -> None:
         """Note how the run ended; of one that is over, no weights are kept here."""
-        self._clear(half_written=status not in OVER)
+        self._clear(everything=status in OVER)
         self.withdraw()
         write_json(self.path / STATE, self.state | {"status": status})
 
@@ -144,14 +144,6 @@ class TrainingFolder:
             self.end("paused" if error.request == "pause" else "stopped")
         else:
             self.end("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
-
-    def _clear(self, half_written: bool) -> None:
-        """Remove checkpoints and what a refit has trained: all, or what is not written to its end."""
-        halves = [path for path in self.path.glob("checkpoint-*") if not is_complete(path)]
-        halves += self.path.glob(f".{PARTS}")
-        whole = () if half_written else (*self.path.glob("checkpoint-*"), *self.path.glob(PARTS))
-        for path in (*halves, *whole):
-            shutil.rmtree(path, ignore_errors=True)
 
     def withdraw(self) -> None:
         """Forget what was asked of the run."""
@@ -171,6 +163,13 @@ class TrainingFolder:
         path = self.path / CURVE
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
         return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def _clear(self, everything: bool) -> None:
+        """Remove checkpoints and what a refit has trained: everything, or what was not written to its end."""
+        checkpoints = [path for path in self.path.glob("checkpoint-*") if everything or not is_complete(path)]
+        parts = self.path.glob(PARTS) if everything else ()
+        for path in (*checkpoints, *parts, *self.path.glob(f".{PARTS}")):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def interrupted_training() -> TrainingFolder | None:

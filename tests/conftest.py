@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from lab.datasets import Dataset, Split, load_dataset, split_dataset
 from lab.errors import BakeoffError
 from lab.llm import BaseLLM, resolve_llm
 from lab.settings import settings
+from lab.workspace import lock
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -85,12 +87,14 @@ def smollm2() -> BaseLLM:
 
 @pytest.fixture(scope="session")
 def trained_home(tmp_path_factory: pytest.TempPathFactory, small: Split) -> Path:
-    """A workspace with one small classifier of tweets, trained once; copy it, do not write to it."""
-    folder = tmp_path_factory.mktemp("trained")
+    """A workspace with one small classifier of tweets, trained once for all workers; copy it, do not write to it."""
+    mine = tmp_path_factory.getbasetemp()
+    folder = (mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) / "trained"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BAKEOFF_HOME", str(folder))
         settings.cache_clear()
-        train_or_reuse(small.train, small.validation, QUICK)
+        with lock(folder.with_suffix(".lock"), "the classifier of all tests", wait_seconds=600):
+            train_or_reuse(small.train, small.validation, QUICK)  # by whoever comes first
     settings.cache_clear()
     return folder
 

@@ -88,18 +88,23 @@ def test_the_index_takes_in_changes_and_lets_go_of_what_was_withdrawn(tiny: Spli
     assert list(unchanged[1].evidence) == [withdrawn.source]
 
 
+def _tuned(**options: Any) -> Tuned:
+    """Return the approach on half a BERT; as no champion, it needs no export."""
+    return Tuned("finetuned", LOWER_HALF, BRIEF, may_reign=False, **options)
+
+
 def test_fine_tuning_is_updated_by_training_anew_on_what_holds_now(tiny: Split) -> None:
     old, new, gone = tiny.train.subset(range(60)), tiny.train.subset(range(60, 80)), tiny.train.subset(range(5))
-    updated = Tuned("finetuned", LOWER_HALF, BRIEF).fit(old, tiny.validation).update(new, gone)
-    whole = Tuned("finetuned", LOWER_HALF, BRIEF).fit(tiny.train.subset(range(5, 80)), tiny.validation)
+    updated = _tuned().fit(old, tiny.validation).update(new, gone)
+    whole = _tuned().fit(tiny.train.subset(range(5, 80)), tiny.validation)
     assert updated.identifier == whole.identifier
     assert whole.fitted.reused
     assert updated.fitted.seconds > 0
 
 
 def test_fine_tuning_may_learn_the_validation_texts_too_once_they_have_chosen(tiny: Split) -> None:
-    first = Tuned("finetuned", LOWER_HALF, BRIEF).fit(tiny.train, tiny.validation)
-    refitted = Tuned("finetuned", LOWER_HALF, BRIEF, refit=1).fit(tiny.train, tiny.validation)
+    first = _tuned().fit(tiny.train, tiny.validation)
+    refitted = _tuned(refit=1).fit(tiny.train, tiny.validation)
     assert refitted.identifier == f"{first.identifier}-refit"
     assert refitted._classifier.card["examples"] == len(tiny.train) + len(tiny.validation)
     assert refitted.fitted.seconds > first.fitted.seconds
@@ -115,7 +120,7 @@ def test_fine_tuning_may_learn_the_validation_texts_too_once_they_have_chosen(ti
 
 def test_fine_tuning_may_go_on_from_its_weights_with_the_new_examples_alone(tiny: Split) -> None:
     old, new = tiny.train.subset(range(60)), tiny.train.subset(range(60, 80))
-    approach = Tuned("finetuned", LOWER_HALF, BRIEF, "continue").fit(old, tiny.validation)
+    approach = _tuned(update_by="continue").fit(old, tiny.validation)
     first, before = approach.identifier, approach.predict(tiny.test.texts)
     approach.update(_data(), gone=old.subset([0]))
     assert approach.predict(tiny.test.texts) == before, "weights do not unlearn"

@@ -174,6 +174,7 @@ def test_a_budget_stops_cleanly_and_the_same_command_goes_on(
 
 
 @pytest.mark.parametrize("name", ["majority", "knn", "linear_probe", "finetuned"])
+@pytest.mark.usefixtures("with_classifier")  # so that no other becomes champion, and is exported
 def test_an_update_takes_in_what_is_new(name: str, small: Split) -> None:
     suite = load_suite("sentiment").only([name], [])
     quick = suite.arms[0].hyperparameters.model_copy(update={"num_train_epochs": 0.5})
