@@ -63,9 +63,7 @@ def train_or_reuse(
     _make_ready(classifier_folder(trained.id), validation, may_reign and not refit)
     if not refit:
         return trained
-    again = TrainingFolder.of(refit_id(trained.id, refit), refit, fresh)
-
-    chosen = trained.classifier
+    again, chosen = TrainingFolder.of(refit_id(trained.id, refit), refit, fresh), trained.classifier
 
     def refitted() -> Classifier:
         if first.state and not again.state:  # so that --resume finds it from now on
